@@ -1,0 +1,63 @@
+# Works with GNU make 3.81 (macOS) and later. What make itself says goes to stderr.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+UV := $(BIN)/uv
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup example test check format bench protos lock worker clean
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The environment to run: locked, with hashes; redone when the lock changes.
+$(VENV)/.run: requirements/run.lock pyproject.toml
+	@echo "setting up $(VENV) (once) ..." >&2
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; %s is %s: make PYTHON=/path/to/python3.11" % (sys.executable, sys.version.split()[0]))' >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --require-hashes -r requirements/run.lock >&2
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable . >&2
+	@touch $@
+
+# The same plus what tests and checks need.
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.run
+	@echo "adding what the tests need (once) ..." >&2
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --require-hashes -r requirements/dev.lock >&2
+	@touch $@
+
+setup: $(VENV)/.dev ## build .venv with everything for development
+
+example: $(VENV)/.run ## run the Alpaca example (ARGS="--frames 50 --json")
+	@$(BIN)/python scripts/run_alpaca_market_data_example.py $(ARGS)
+
+test: $(VENV)/.dev ## run the tests (ARGS="tests/frames -k gap")
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## lint, format, types, generated code, lock
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python tools/generate_protos.py --check
+
+format: $(VENV)/.dev ## format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## measure: a table and JSON
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+protos: $(VENV)/.dev ## generate the stubs from proto/
+	@$(BIN)/python tools/generate_protos.py
+
+lock: $(VENV)/.dev ## resolve the dependencies anew
+	@$(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --extra platform --extra uvloop --group build --generate-hashes --no-header --no-annotate --upgrade -o requirements/run.lock
+	@$(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --extra platform --extra uvloop --group build --group dev --generate-hashes --no-header --no-annotate --upgrade -c requirements/run.lock -o requirements/dev.lock
+
+worker: $(VENV)/.dev ## build and pack the .NET worker
+	@$(BIN)/python workers/build.py $(ARGS)
+
+clean: ## remove what make built
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,205 @@
+"""One service's servers: gRPC (reflection, health, keys, errors) and HTTP (health, metrics, own routes)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+import grpc.aio
+import uvicorn
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from virtufin_examples.errors import UnavailableError
+from virtufin_examples.service._interceptors import ErrorInterceptor, KeyInterceptor
+from virtufin_examples.service._keys import HttpKeyGuard
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # as daprd is started with --max-body-size 16Mi
+STOP_GRACE_SECONDS = 3.0
+
+AddServicer = Callable[[object, grpc.aio.Server], None]
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcService:
+    """One gRPC service: its full name, the generated `add_..._to_server`, and the implementation."""
+
+    full_name: str
+    add: Callable[..., None]
+    servicer: object
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a service listens, as `host:port`."""
+
+    grpc: str
+    http: str
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a service can do its work, and what is missing."""
+
+    ready: bool
+    checks: Mapping[str, str]
+
+
+def _always_ready() -> Readiness:
+    return Readiness(ready=True, checks={})
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handlers: stopping is the composition root's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+class Chassis:
+    """Starts and stops one service's servers on the running loop.
+
+    `grpc_port` and `http_port` 0 take free ports. `port_setting` is named in the error when a port is taken.
+    `api_keys` are the accepted secrets; none switches the check off.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        services: Sequence[GrpcService],
+        *,
+        host: str = "127.0.0.1",
+        grpc_port: int = 0,
+        http_port: int = 0,
+        port_setting: str = "",
+        api_keys: Sequence[str] = (),
+        routes: Sequence[BaseRoute] = (),
+        readiness: Callable[[], Readiness] = _always_ready,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        self._name = name
+        self._services = services
+        self._host = host
+        self._grpc_port = grpc_port
+        self._http_port = http_port
+        self._port_setting = port_setting
+        self._keys = tuple(api_keys)
+        self._routes = list(routes)
+        self._readiness = readiness
+        self.registry = registry or CollectorRegistry()
+        self._grpc: grpc.aio.Server | None = None
+        self._http: _Uvicorn | None = None
+        self._http_task: asyncio.Task[None] | None = None
+        self._health = health_aio.HealthServicer()
+
+    async def start(self) -> Addresses:
+        """Listen; raises `UnavailableError` naming the port and its setting when one is taken."""
+        http_socket = self._bind_http()
+        try:
+            grpc_port = await self._start_grpc()
+        except BaseException:
+            http_socket.close()
+            raise
+        http_port = int(http_socket.getsockname()[1])
+        await self._start_http(http_socket)
+        return Addresses(grpc=f"{self._host}:{grpc_port}", http=f"{self._host}:{http_port}")
+
+    async def stop(self) -> None:
+        """Take no new work, let calls in flight end (at most 3 s), close."""
+        await self._health.enter_graceful_shutdown()
+        if self._grpc is not None:
+            await self._grpc.stop(STOP_GRACE_SECONDS)
+        if self._http is not None and self._http_task is not None:
+            self._http.should_exit = True
+            await self._http_task
+
+    async def _start_grpc(self) -> int:
+        server = grpc.aio.server(
+            interceptors=[ErrorInterceptor(), KeyInterceptor(self._keys)],
+            options=[
+                ("grpc.so_reuseport", 0),  # otherwise a taken port is shared silently
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ],
+        )
+        names = [service.full_name for service in self._services]
+        for service in self._services:
+            service.add(service.servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection(
+            [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME],
+            server,
+        )
+        try:
+            port = server.add_insecure_port(f"{self._host}:{self._grpc_port}")
+        except RuntimeError as error:
+            raise self._taken("gRPC", self._grpc_port) from error
+        await server.start()
+        self._grpc = server
+        for name in ("", *names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return port
+
+    def _bind_http(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((self._host, self._http_port))
+        except OSError as error:
+            listener.close()
+            raise self._taken("HTTP", self._http_port) from error
+        return listener
+
+    def _taken(self, kind: str, port: int) -> UnavailableError:
+        hint = (
+            f"set {self._port_setting} to a free port, or stop what listens there"
+            if self._port_setting
+            else ""
+        )
+        return UnavailableError(f"{self._name}: {kind} port {port} on {self._host} is taken", hint=hint)
+
+    async def _start_http(self, listener: socket.socket) -> None:
+        app = Starlette(
+            routes=[
+                Route("/health/live", self._live),
+                Route("/health/ready", self._ready),
+                Route("/metrics", self._metrics),
+                *self._routes,
+            ]
+        )
+        config = uvicorn.Config(
+            HttpKeyGuard(app, self._keys),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=2,
+        )
+        self._http = _Uvicorn(config)
+        self._http_task = asyncio.create_task(self._http.serve(sockets=[listener]), name=f"{self._name}-http")
+        while not self._http.started and not self._http_task.done():  # noqa: ASYNC110 - uvicorn has no event
+            await asyncio.sleep(0.005)
+        if self._http_task.done():
+            self._http_task.result()
+
+    async def _live(self, _request: Request) -> Response:
+        return JSONResponse({"status": "live", "service": self._name})
+
+    async def _ready(self, _request: Request) -> Response:
+        state = self._readiness()
+        body = {"status": "ready" if state.ready else "not ready", "checks": dict(state.checks)}
+        return JSONResponse(body, status_code=200 if state.ready else 503)
+
+    async def _metrics(self, _request: Request) -> Response:
+        return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)

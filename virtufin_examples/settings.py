@@ -1,0 +1,90 @@
+"""Settings of the platform, read from the environment and `.env` (the environment wins).
+
+Every variable is listed with its default in `.env.example`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Base(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="VIRTUFIN_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        env_ignore_empty=True,
+    )
+
+
+class PlatformSettings(_Base):
+    """What the services need. Port 0 takes a free one. Times carry their unit in the name."""
+
+    host: str = "127.0.0.1"
+    """Address that every service listens on: loopback unless told otherwise."""
+    log_level: str = "info"
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Accepted x-api-key values, separated by commas; empty switches the check off."""
+    data_dir: Path | None = None
+    """Folder of the embedded runtime's SQLite file; none keeps everything in memory."""
+
+    gateway_grpc_port: Port = 5002
+    gateway_http_port: Port = 5001
+    websocketmanager_grpc_port: Port = 15002
+    websocketmanager_http_port: Port = 15001
+    workmanager_grpc_port: Port = 25002
+    workmanager_http_port: Port = 25001
+    runtime_grpc_port: Port = 50001
+    runtime_http_port: Port = 3500
+
+    services_file: Path | None = None
+    """services.json of the gateway; none: the services that were started with it."""
+    gateway_endpoint: str = "127.0.0.1:5002"
+    """Where WorkManager reaches the gateway when it runs by itself."""
+
+    pubsub_name: str = "pubsub"
+    state_store_name: str = "statestore"
+    secret_store_name: str = "secretstore"
+    dapr_grpc_endpoint: Annotated[str, Field(validation_alias="DAPR_GRPC_ENDPOINT")] = ""
+    dapr_grpc_port: Annotated[Port, Field(validation_alias="DAPR_GRPC_PORT")] = 50001
+    dapr_api_token: Annotated[SecretStr, Field(validation_alias="DAPR_API_TOKEN")] = SecretStr("")
+
+    gateway_retry_attempts: Annotated[int, Field(ge=0, le=20)] = 3
+    gateway_retry_base_delay_ms: Annotated[int, Field(ge=10, le=60_000)] = 200
+    gateway_circuit_breaker_threshold: Annotated[int, Field(ge=1, le=1000)] = 5
+    gateway_circuit_breaker_duration_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    gateway_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+
+    message_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How long a worker may take for one event."""
+    code_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+    allowed_code_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts that worker code may come from besides public ones, separated by commas."""
+    worker_recovery: bool = True
+
+    instance_id: str = ""
+    """Name of this WebSocketManager; empty: the host's name and a random part."""
+
+    @field_validator("api_keys", "allowed_code_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @property
+    def accepted_keys(self) -> tuple[str, ...]:
+        """The accepted API keys in the clear; never print them."""
+        return tuple(key.get_secret_value() for key in self.api_keys)
+
+    @property
+    def dapr_target(self) -> str:
+        """The sidecar's gRPC address."""
+        return self.dapr_grpc_endpoint or f"127.0.0.1:{self.dapr_grpc_port}"
