@@ -1,0 +1,5 @@
+"""`python -m virtufin_examples.cli` is `virtufin`."""
+
+from virtufin_examples.cli import main
+
+main()

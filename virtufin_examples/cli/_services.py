@@ -1,0 +1,229 @@
+"""One service by itself: `virtufin runtime|gateway|workmanager|websocketmanager`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+import typer
+
+from virtufin_examples.cli._outcome import print_json, run
+from virtufin_examples.cli._settings import load_settings, secret_environment
+
+if TYPE_CHECKING:
+    from virtufin_examples.bus import Bus
+    from virtufin_examples.service import Addresses
+    from virtufin_examples.settings import PlatformSettings
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")]
+GrpcPort = Annotated[int | None, typer.Option(min=0, max=65535, help="gRPC port; 0 takes a free one.")]
+HttpPort = Annotated[int | None, typer.Option(min=0, max=65535, help="HTTP port; 0 takes a free one.")]
+Dapr = Annotated[str | None, typer.Option(help="The sidecar's gRPC address, host:port.")]
+LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the addresses as one JSON line.")]
+Ephemeral = Annotated[bool, typer.Option(hidden=True, help="End when stdin closes.")]
+
+
+class Service(Protocol):
+    """What every service offers to the composition root."""
+
+    async def start(self) -> Addresses: ...
+
+    async def stop(self) -> None: ...
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog="Example: virtufin runtime --data ./state")(runtime)
+    app.command(epilog="Example: VIRTUFIN_SERVICES_FILE=services.json virtufin gateway")(gateway)
+    app.command(epilog="Example: DAPR_GRPC_PORT=50002 virtufin workmanager")(workmanager)
+    app.command(epilog="Example: DAPR_GRPC_PORT=50003 virtufin websocketmanager")(websocketmanager)
+
+
+def announce(name: str, addresses: Addresses, *, as_json: bool) -> None:
+    """Say on stdout where a service listens."""
+    if as_json:
+        print_json({"service": name, "grpc": addresses.grpc, "http": addresses.http})
+    else:
+        typer.echo(f"{name:<18} gRPC {addresses.grpc:<22} HTTP {addresses.http}")
+
+
+async def serve(name: str, service: Service, *, as_json: bool, ephemeral: bool) -> None:
+    """Start, announce, wait for the end, stop."""
+    from virtufin_examples.service import run_until_stopped
+
+    addresses = await service.start()
+    try:
+        announce(name, addresses, as_json=as_json or ephemeral)
+        await run_until_stopped(stdin_closes=ephemeral)
+    finally:
+        await service.stop()
+
+
+def open_bus(settings: PlatformSettings, app_id: str) -> Bus:
+    """Return the bus of one service, by its own sidecar."""
+    from virtufin_examples.bus.dapr import DaprBus
+
+    return DaprBus(
+        target=settings.dapr_target,
+        app_id=app_id,
+        api_token=settings.dapr_api_token.get_secret_value(),
+        pubsub_name=settings.pubsub_name,
+        state_store_name=settings.state_store_name,
+        secret_store_name=settings.secret_store_name,
+    )
+
+
+def start_logs(settings: PlatformSettings, name: str) -> None:
+    """Configure this process's logs."""
+    from virtufin_examples.service import configure_logging
+
+    configure_logging(name, level=settings.log_level)
+
+
+def runtime(
+    host: Host = None,
+    grpc_port: GrpcPort = None,
+    http_port: HttpPort = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of a SQLite file; without it all is in memory.")
+    ] = None,
+    log_level: LogLevel = None,
+    as_json: AsJson = False,
+    ephemeral: Ephemeral = False,
+) -> None:
+    """Run the embedded, Dapr-compatible runtime."""
+
+    async def work() -> None:
+        from virtufin_examples.bus.embedded import (
+            EmbeddedRuntime,
+            secrets_from_environment,
+        )
+
+        settings = load_settings(
+            host=host,
+            runtime_grpc_port=grpc_port,
+            runtime_http_port=http_port,
+            data_dir=data,
+            log_level=log_level,
+        )
+        start_logs(settings, "runtime")
+        service = EmbeddedRuntime(
+            host=settings.host,
+            grpc_port=settings.runtime_grpc_port,
+            http_port=settings.runtime_http_port,
+            secrets=secrets_from_environment(secret_environment()),
+            data_dir=settings.data_dir,
+            api_token=settings.dapr_api_token.get_secret_value(),
+        )
+        await serve("runtime", service, as_json=as_json, ephemeral=ephemeral)
+
+    run(work(), as_json=as_json)
+
+
+def gateway(
+    host: Host = None,
+    grpc_port: GrpcPort = None,
+    http_port: HttpPort = None,
+    services: Annotated[Path | None, typer.Option(help="services.json: the back ends.")] = None,
+    dapr: Dapr = None,
+    log_level: LogLevel = None,
+    as_json: AsJson = False,
+    ephemeral: Ephemeral = False,
+) -> None:
+    """Run the API gateway."""
+
+    async def work() -> None:
+        from virtufin_examples.gateway import GatewayService, ServiceEntry
+
+        settings = load_settings(
+            host=host,
+            gateway_grpc_port=grpc_port,
+            gateway_http_port=http_port,
+            services_file=services,
+            DAPR_GRPC_ENDPOINT=dapr,
+            log_level=log_level,
+        )
+        start_logs(settings, "gateway")
+        bus = open_bus(settings, "virtufin-api")
+        entries = [
+            ServiceEntry(name="workmanager", host=settings.host, port=settings.workmanager_grpc_port),
+            ServiceEntry(
+                name="websocketmanager", host=settings.host, port=settings.websocketmanager_grpc_port
+            ),
+        ]
+        try:
+            service = GatewayService(settings, bus=bus, services=entries)
+            await serve("gateway", service, as_json=as_json, ephemeral=ephemeral)
+        finally:
+            await bus.close()
+
+    run(work(), as_json=as_json)
+
+
+def workmanager(
+    host: Host = None,
+    grpc_port: GrpcPort = None,
+    http_port: HttpPort = None,
+    dapr: Dapr = None,
+    gateway_endpoint: Annotated[
+        str | None, typer.Option("--gateway", help="The gateway's gRPC address.")
+    ] = None,
+    log_level: LogLevel = None,
+    as_json: AsJson = False,
+    ephemeral: Ephemeral = False,
+) -> None:
+    """Run the WorkManager."""
+
+    async def work() -> None:
+        from virtufin_examples.workmanager import WorkManagerService
+
+        settings = load_settings(
+            host=host,
+            workmanager_grpc_port=grpc_port,
+            workmanager_http_port=http_port,
+            DAPR_GRPC_ENDPOINT=dapr,
+            gateway_endpoint=gateway_endpoint,
+            log_level=log_level,
+        )
+        start_logs(settings, "workmanager")
+        bus = open_bus(settings, "workmanager")
+        try:
+            service = WorkManagerService(settings, bus=bus, gateway_endpoint=settings.gateway_endpoint)
+            await serve("workmanager", service, as_json=as_json, ephemeral=ephemeral)
+        finally:
+            await bus.close()
+
+    run(work(), as_json=as_json)
+
+
+def websocketmanager(
+    host: Host = None,
+    grpc_port: GrpcPort = None,
+    http_port: HttpPort = None,
+    dapr: Dapr = None,
+    log_level: LogLevel = None,
+    as_json: AsJson = False,
+    ephemeral: Ephemeral = False,
+) -> None:
+    """Run the WebSocketManager."""
+
+    async def work() -> None:
+        from virtufin_examples.websocketmanager import WebSocketManagerService
+
+        settings = load_settings(
+            host=host,
+            websocketmanager_grpc_port=grpc_port,
+            websocketmanager_http_port=http_port,
+            DAPR_GRPC_ENDPOINT=dapr,
+            log_level=log_level,
+        )
+        start_logs(settings, "websocketmanager")
+        bus = open_bus(settings, "websocketmanager")
+        try:
+            service = WebSocketManagerService(settings, bus=bus)
+            await serve("websocketmanager", service, as_json=as_json, ephemeral=ephemeral)
+        finally:
+            await bus.close()
+
+    run(work(), as_json=as_json)

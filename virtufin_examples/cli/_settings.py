@@ -1,0 +1,38 @@
+"""Platform settings for a command: environment and `.env`, then the flags that were given."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from virtufin_examples.errors import InvalidInputError
+
+if TYPE_CHECKING:  # pydantic is slow to import and help does not need it
+    from virtufin_examples.settings import PlatformSettings
+
+
+def load_settings(**flags: object) -> PlatformSettings:
+    """Return the settings with `flags` (None: not given) on top; a bad value names its variable."""
+    from pydantic import ValidationError
+
+    from virtufin_examples.settings import PlatformSettings
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return PlatformSettings(**given)  # type: ignore[arg-type]  # checked by pydantic
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        variable = name if name.isupper() else f"VIRTUFIN_{name.upper()}"
+        raise InvalidInputError(
+            f"{variable} is {first['input']!r}: {first['msg']}", hint=f"correct {variable} or its flag"
+        ) from None
+
+
+def secret_environment() -> dict[str, str]:
+    """`.env` and the environment together (the environment wins), where the embedded secret store looks."""
+    from dotenv import dotenv_values
+
+    values = dotenv_values(".env") if Path(".env").is_file() else {}
+    return {**{name: value for name, value in values.items() if value is not None}, **os.environ}

@@ -1,0 +1,76 @@
+"""`virtufin simulate alpaca`: a venue without an account."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from virtufin_examples.cli._outcome import print_json, run
+from virtufin_examples.cli._services import AsJson, Ephemeral, Host
+
+# Not secrets: the simulator's public credentials.
+SIMULATED_KEY = "SIMULATED-KEY"
+SIMULATED_SECRET = "SIMULATED-SECRET"
+
+simulate = typer.Typer(help="Run a simulator of a venue.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    app.add_typer(simulate, name="simulate")
+
+
+@simulate.callback()
+def _group() -> None:
+    """Run a simulator of a venue."""
+
+
+@simulate.command(epilog="Example: virtufin simulate alpaca --port 8765 --rate 500 --seed 7")
+def alpaca(
+    host: Host = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="WebSocket port; 0 takes a free one.")] = 8765,
+    rate: Annotated[float, typer.Option(min=0.1, help="Messages a second, all symbols together.")] = 100.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
+    as_json: AsJson = False,
+    ephemeral: Ephemeral = False,
+) -> None:
+    """Run the Alpaca simulator: stocks, crypto, options, news and trading streams."""
+
+    async def work() -> None:
+        from virtufin_examples.service import configure_logging, run_until_stopped
+        from virtufin_examples.simulators import AlpacaSimulator
+
+        configure_logging("simulator")
+        simulator = AlpacaSimulator(
+            host=host or "127.0.0.1",
+            port=port,
+            seed=seed,
+            rate=rate,
+            key=SIMULATED_KEY,
+            secret=SIMULATED_SECRET,
+        )
+        address = await simulator.start()
+        try:
+            if as_json or ephemeral:
+                print_json(
+                    {
+                        "url": f"ws://{address}",
+                        "control": f"http://{simulator.control_address}",
+                        "key": SIMULATED_KEY,
+                        "secret": SIMULATED_SECRET,
+                        "seed": seed,
+                    }
+                )
+            else:
+                typer.echo(
+                    f"Alpaca simulator on ws://{address} (SIMULATED data, seed {seed}, {rate:g} messages/s)"
+                )
+                typer.echo(
+                    f"key {SIMULATED_KEY}, secret {SIMULATED_SECRET}; control http://{simulator.control_address}"
+                )
+            await run_until_stopped(stdin_closes=ephemeral)
+        finally:
+            await simulator.stop()
+
+    run(work(), as_json=as_json)

@@ -1,0 +1,145 @@
+"""`virtufin up`: the whole platform on one machine, the composition root of development."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from virtufin_examples.cli._child import SupervisedChild
+from virtufin_examples.cli._outcome import print_json, run
+from virtufin_examples.cli._services import AsJson, Ephemeral, Host, LogLevel, announce, open_bus, start_logs
+from virtufin_examples.cli._settings import load_settings, secret_environment
+
+if TYPE_CHECKING:
+    from virtufin_examples.gateway import GatewayService, ServiceEntry
+    from virtufin_examples.service import Addresses
+    from virtufin_examples.settings import PlatformSettings
+
+Up = Mapping[str, "Addresses"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: virtufin up --data ./state")(up)
+
+
+def up(
+    host: Host = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of a SQLite file; without it all is in memory.")
+    ] = None,
+    free_ports: Annotated[bool, typer.Option(help="Take free ports instead of the usual ones.")] = False,
+    log_level: LogLevel = None,
+    as_json: AsJson = False,
+    ephemeral: Ephemeral = False,
+) -> None:
+    """Run all services and the embedded runtime on this machine."""
+
+    async def work() -> None:
+        ports = dict.fromkeys(_PORTS, 0) if free_ports or ephemeral else {}
+        settings = load_settings(host=host, data_dir=data, log_level=log_level, **ports)
+        start_logs(settings, "up")
+        from virtufin_examples.service import run_until_stopped
+
+        async with platform(settings) as addresses:
+            if as_json or ephemeral:
+                print_json(_address_line(addresses))
+            else:
+                for name, where in addresses.items():
+                    announce(name, where, as_json=False)
+                typer.echo(f"ready: export VIRTUFIN_API_URL={addresses['gateway'].grpc}; Ctrl-C stops it")
+            await run_until_stopped(stdin_closes=ephemeral)
+
+    run(work(), as_json=as_json)
+
+
+_PORTS = tuple(
+    f"{service}_{kind}_port"
+    for service in ("gateway", "websocketmanager", "workmanager", "runtime")
+    for kind in ("grpc", "http")
+)
+
+
+def _address_line(addresses: Up) -> dict[str, str]:
+    line: dict[str, str] = {}
+    for name, where in addresses.items():
+        line[name] = where.grpc
+        line[f"{name}_http"] = where.http
+    return line
+
+
+@contextlib.asynccontextmanager
+async def platform(settings: PlatformSettings) -> AsyncIterator[Up]:
+    """Start runtime, WebSocketManager, gateway and WorkManager; stop them in the opposite order."""
+    from virtufin_examples.bus.embedded import (
+        EmbeddedRuntime,
+        secrets_from_environment,
+    )
+    from virtufin_examples.service import Addresses
+
+    async with contextlib.AsyncExitStack() as stack:
+        runtime = EmbeddedRuntime(
+            host=settings.host,
+            grpc_port=settings.runtime_grpc_port,
+            http_port=settings.runtime_http_port,
+            secrets=secrets_from_environment(secret_environment()),
+            data_dir=settings.data_dir,
+            api_token=settings.dapr_api_token.get_secret_value(),
+        )
+        runtime_at = await runtime.start()
+        stack.push_async_callback(runtime.stop)
+        settings = settings.model_copy(update={"dapr_grpc_endpoint": runtime_at.grpc})
+        websockets = SupervisedChild(
+            "websocketmanager",
+            ["--host", settings.host, "--dapr", runtime_at.grpc, "--log-level", settings.log_level],
+            {
+                "VIRTUFIN_WEBSOCKETMANAGER_GRPC_PORT": str(settings.websocketmanager_grpc_port),
+                "VIRTUFIN_WEBSOCKETMANAGER_HTTP_PORT": str(settings.websocketmanager_http_port),
+            },
+        )
+        stack.push_async_callback(websockets.stop)
+        starting = asyncio.create_task(websockets.start(), name="start-websocketmanager")
+        try:
+            gateway, workers_at, gateway_at = await _start_control_path(settings, runtime_at, stack)
+        finally:
+            line = await starting
+        websockets_at = Addresses(grpc=line["grpc"], http=line["http"])
+        gateway.set_services([_entry("workmanager", workers_at), _entry("websocketmanager", websockets_at)])
+        yield {
+            "gateway": gateway_at,
+            "workmanager": workers_at,
+            "websocketmanager": websockets_at,
+            "runtime": runtime_at,
+        }
+
+
+async def _start_control_path(
+    settings: PlatformSettings, runtime_at: Addresses, stack: contextlib.AsyncExitStack
+) -> tuple[GatewayService, Addresses, Addresses]:
+    """Start gateway and WorkManager, each on a bus of its own."""
+    from virtufin_examples.gateway import GatewayService
+    from virtufin_examples.workmanager import WorkManagerService
+
+    gateway_bus = open_bus(settings, "virtufin-api")
+    stack.push_async_callback(gateway_bus.close)
+    gateway = GatewayService(settings, bus=gateway_bus, dapr_grpc=runtime_at.grpc, dapr_http=runtime_at.http)
+    gateway_at = await gateway.start()
+    stack.push_async_callback(gateway.stop)
+    workers_bus = open_bus(settings, "workmanager")
+    stack.push_async_callback(workers_bus.close)
+    workers = WorkManagerService(settings, bus=workers_bus, gateway_endpoint=gateway_at.grpc)
+    workers_at = await workers.start()
+    stack.push_async_callback(workers.stop)
+    return gateway, workers_at, gateway_at
+
+
+def _entry(name: str, where: Addresses) -> ServiceEntry:
+    from virtufin_examples.gateway import ServiceEntry
+
+    host, _, port = where.grpc.rpartition(":")
+    return ServiceEntry(name=name, host=host, port=int(port), dapr_app_id=name)
