@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from virtufin_examples.cli._child import SupervisedChild
 from virtufin_examples.cli._outcome import print_json, run
 from virtufin_examples.cli._services import AsJson, Ephemeral, Host, LogLevel, announce, open_bus, start_logs
 from virtufin_examples.cli._settings import load_settings, secret_environment
@@ -80,6 +79,7 @@ async def platform(settings: PlatformSettings) -> AsyncIterator[Up]:
         EmbeddedRuntime,
         secrets_from_environment,
     )
+    from virtufin_examples.cli._child import SupervisedChild
     from virtufin_examples.service import Addresses
 
     async with contextlib.AsyncExitStack() as stack:
