@@ -1,0 +1,82 @@
+"""One published message in the exact bytes that go down a subscription stream.
+
+The bytes are put together once, when the message is published, and written to every subscriber as they
+are: a serialised `SubscribeTopicEventsResponseAlpha1` whose `event_message` is a `TopicEventRequest`.
+Protobuf lets serialised messages of one type be joined (a repeated scalar field: the last one wins),
+which is how parts that many messages share are encoded once and cached.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dapr.proto.runtime.v1 import appcallback_pb2
+from google.protobuf import json_format, struct_pb2
+
+PUBSUB_NAME = "pubsub"
+
+_EVENT_MESSAGE_TAG = b"\x12"  # SubscribeTopicEventsResponseAlpha1.event_message, length-delimited
+_EXTENSIONS_TAG = b"\x52"  # TopicEventRequest.extensions, length-delimited
+_CACHED_VALUE_CHARACTERS = 128  # longer attributes are not worth keeping
+_CACHED_ENTRIES = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Message:
+    """An event as one kind of subscriber sees it.
+
+    `body` is the serialised `TopicEventRequest`, `frame` what is written to the stream. `expires_at` is a
+    time of the broker's clock in seconds, None for a message that never expires.
+    """
+
+    id: str
+    body: bytes
+    frame: bytes
+    expires_at: float | None = None
+
+    def on_topic(self, topic: str) -> Message:
+        """Return the same event on another topic, without its expiry (a dead letter is to be read)."""
+        body = self.body + appcallback_pb2.TopicEventRequest(topic=topic).SerializeToString()
+        return Message(self.id, body, _framed(body))
+
+
+def build_message(
+    event: appcallback_pb2.TopicEventRequest,
+    extensions: Mapping[str, object],
+    expires_at: float | None = None,
+) -> Message:
+    """Return the message of `event`, whose `extensions` field is to be empty, with these extensions."""
+    entries = b"".join(
+        _text_entry(name, value)
+        if isinstance(value, str) and len(value) <= _CACHED_VALUE_CHARACTERS
+        else _entry(name, value)
+        for name, value in extensions.items()
+    )
+    body = b"".join((event.SerializeToString(), _EXTENSIONS_TAG, _varint(len(entries)), entries))
+    return Message(event.id, body, _framed(body), expires_at)
+
+
+def _entry(name: str, value: object) -> bytes:
+    struct = struct_pb2.Struct()
+    json_format.ParseDict({name: value}, struct)
+    return struct.SerializeToString()
+
+
+@functools.lru_cache(maxsize=_CACHED_ENTRIES)
+def _text_entry(name: str, value: str) -> bytes:
+    return _entry(name, value)
+
+
+def _framed(body: bytes) -> bytes:
+    return b"".join((_EVENT_MESSAGE_TAG, _varint(len(body)), body))
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)

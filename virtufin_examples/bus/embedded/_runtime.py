@@ -1,0 +1,127 @@
+"""The runtime: its servers, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import MappingProxyType
+from typing import ParamSpec, TypeVar
+
+import grpc.aio
+
+from virtufin_examples.bus.embedded._health import HealthServer
+from virtufin_examples.bus.embedded._message import PUBSUB_NAME
+from virtufin_examples.bus.embedded._methods import Callers, method_handlers
+from virtufin_examples.bus.embedded._platform import SECRET_STORE_NAME, PlatformService
+from virtufin_examples.bus.embedded._pubsub import PubsubService
+from virtufin_examples.bus.embedded._state import LOCK_STORE_NAME, STATE_STORE_NAME, StateService
+from virtufin_examples.bus.embedded._storage import Storage
+from virtufin_examples.errors import UnavailableError
+from virtufin_examples.service import MAX_MESSAGE_BYTES, Addresses
+
+GRPC_PORT_SETTING = "VIRTUFIN_RUNTIME_GRPC_PORT"
+HTTP_PORT_SETTING = "VIRTUFIN_RUNTIME_HTTP_PORT"
+STOP_GRACE_SECONDS = 1.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class EmbeddedRuntime:
+    """A Dapr-compatible runtime for one machine, on the running loop.
+
+    It speaks the Dapr runtime's gRPC API (components `pubsub`, `statestore`, `lockstore`, `secretstore`) and
+    its health endpoint over HTTP. Port 0 takes a free one. `app_id` is that of calls that name none in
+    their `dapr-app-id` metadata. State and locks are kept in `data_dir` across restarts, in memory when it
+    is None. A non-empty `api_token` has to come as `dapr-api-token` with every call save health.
+
+    Do not build a `dapr` SDK client on this loop: its constructor waits for the health endpoint, blocking.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        grpc_port: int = 0,
+        http_port: int = 0,
+        app_id: str = "virtufin",
+        secrets: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+        data_dir: Path | None = None,
+        api_token: str = "",
+    ) -> None:
+        self._host = host
+        self._grpc_port = grpc_port
+        self._http_port = http_port
+        self._callers = Callers(app_id, api_token)
+        self._secrets = secrets
+        self._data_dir = data_dir
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="runtime-disk")
+        self._health = HealthServer()
+        self._grpc: grpc.aio.Server | None = None
+        self._storage: Storage | None = None
+        self._pubsub: PubsubService | None = None
+
+    async def start(self) -> Addresses:
+        """Listen; raises `UnavailableError` when a port is taken or `data_dir` cannot be used."""
+        try:
+            return await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End all subscriptions, let other calls end (at most 1 s), close the state."""
+        await self._health.stop()
+        if self._pubsub is not None:
+            self._pubsub.end_subscriptions()
+        if self._grpc is not None:
+            await self._grpc.stop(STOP_GRACE_SECONDS)
+        if self._storage is not None:
+            await self._run(self._storage.close)
+        self._disk.shutdown()
+
+    async def _start(self) -> Addresses:
+        storage = self._storage = await self._run(Storage, self._data_dir, time.time)
+        pubsub = self._pubsub = PubsubService()
+        components = {
+            PUBSUB_NAME: "pubsub.in-memory",
+            STATE_STORE_NAME: "state.in-memory" if self._data_dir is None else "state.sqlite",
+            LOCK_STORE_NAME: "lock.in-memory" if self._data_dir is None else "lock.sqlite",
+            SECRET_STORE_NAME: "secretstores.local.env",
+        }
+        platform = PlatformService(components, self._secrets, pubsub.subscriptions)
+        server = self._grpc = grpc.aio.server(
+            options=[
+                ("grpc.so_reuseport", 0),  # otherwise a taken port is shared silently
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ],
+        )
+        state = StateService(storage, self._run)
+        server.add_generic_rpc_handlers((method_handlers(self._callers, pubsub, state, platform),))
+        try:
+            grpc_port = server.add_insecure_port(f"{self._host}:{self._grpc_port}")
+        except RuntimeError as error:
+            raise self._taken("gRPC", self._grpc_port, GRPC_PORT_SETTING) from error
+        await server.start()
+        try:
+            http_port = await self._health.start(self._host, self._http_port)
+        except OSError as error:
+            raise self._taken("HTTP", self._http_port, HTTP_PORT_SETTING) from error
+        return Addresses(grpc=f"{self._host}:{grpc_port}", http=f"{self._host}:{http_port}")
+
+    def _taken(self, kind: str, port: int, setting: str) -> UnavailableError:
+        return UnavailableError(
+            f"runtime: {kind} port {port} on {self._host} is taken",
+            hint=f"set {setting} to a free port, or stop what listens there",
+        )
+
+    async def _run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a call of the storage: in memory at once, with a file where it may wait for the disk."""
+        if self._data_dir is None:
+            return call(*args, **kwargs)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._disk, lambda: call(*args, **kwargs))
