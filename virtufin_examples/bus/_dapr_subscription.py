@@ -30,7 +30,7 @@ STABLE_SECONDS = 10.0
 
 
 def backoff_seconds(attempt: int, chance: float) -> float:
-    """Return the wait before try `attempt` (0, 1, ...): doubled up to a limit, half of it left to `chance`."""
+    """Return the wait before try `attempt` (0, 1, ...): doubled up to a limit, half left to `chance`."""
     whole = min(BACKOFF_LIMIT_SECONDS, BACKOFF_FIRST_SECONDS * 2.0 ** min(attempt, 16))
     return whole * (0.5 + chance / 2)
 

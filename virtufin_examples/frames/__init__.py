@@ -1,5 +1,8 @@
 """Frames: the items of a stream, the batch codec, gap detection and merging."""
 
+from virtufin_examples.frames._batch import FORMAT_VERSION, decode_batch, encode_batch
+from virtufin_examples.frames._decode import Message, Received, decode_message, read_message
+from virtufin_examples.frames._events import encode_frame_event
 from virtufin_examples.frames._model import (
     Cause,
     ConnectionBeat,
@@ -17,8 +20,29 @@ from virtufin_examples.frames._model import (
     Silent,
     Stale,
 )
+from virtufin_examples.frames._names import (
+    BATCH_CONTENT_TYPE,
+    BATCH_EVENT_TYPE,
+    BINARY_CONTENT_TYPE,
+    EVENT_SOURCE,
+    EVENT_TYPE_PREFIX,
+    FRAME_EVENT_TYPE,
+    NOTE_CONTENT_TYPE,
+    TEXT_CONTENT_TYPE,
+    events_topic,
+)
+from virtufin_examples.frames._notes import Note, encode_note, note_dict
 
 __all__ = [
+    "BATCH_CONTENT_TYPE",
+    "BATCH_EVENT_TYPE",
+    "BINARY_CONTENT_TYPE",
+    "EVENT_SOURCE",
+    "EVENT_TYPE_PREFIX",
+    "FORMAT_VERSION",
+    "FRAME_EVENT_TYPE",
+    "NOTE_CONTENT_TYPE",
+    "TEXT_CONTENT_TYPE",
     "Cause",
     "ConnectionBeat",
     "Encoding",
@@ -30,8 +54,19 @@ __all__ = [
     "Late",
     "Marker",
     "Markers",
+    "Message",
+    "Note",
     "Overflow",
+    "Received",
     "Restored",
     "Silent",
     "Stale",
+    "decode_batch",
+    "decode_message",
+    "encode_batch",
+    "encode_frame_event",
+    "encode_note",
+    "events_topic",
+    "note_dict",
+    "read_message",
 ]
