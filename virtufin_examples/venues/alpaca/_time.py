@@ -1,0 +1,48 @@
+"""Times on the wire: RFC 3339 with nanoseconds in JSON, the Timestamp extension in msgpack."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from dataclasses import dataclass
+
+NANOSECONDS = 1_000_000_000
+
+
+@functools.lru_cache(maxsize=64)
+def _whole_seconds(seconds: int) -> str:
+    moment = dt.datetime.fromtimestamp(seconds, tz=dt.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Timestamp:
+    """A moment as Unix time in nanoseconds."""
+
+    ns: int
+
+    def rfc3339(self) -> str:
+        """The moment in UTC with up to nine decimals; trailing zeros are left out, as Alpaca does."""
+        seconds, nanoseconds = divmod(self.ns, NANOSECONDS)
+        text = _whole_seconds(seconds)
+        return f"{text}.{nanoseconds:09d}".rstrip("0") + "Z" if nanoseconds else f"{text}Z"
+
+    def extension(self) -> bytes:
+        """The 8-byte body of msgpack's Timestamp extension (30 bits of nanoseconds, 34 of seconds)."""
+        seconds, nanoseconds = divmod(self.ns, NANOSECONDS)
+        return (nanoseconds << 34 | seconds).to_bytes(8, "big")
+
+    @classmethod
+    def parse(cls, text: str) -> Timestamp:
+        """Read RFC 3339, keeping all nine decimals; `ValueError` when it is none."""
+        head, dot, tail = text.partition(".")
+        if not dot:
+            return cls(int(dt.datetime.fromisoformat(text).timestamp()) * NANOSECONDS)
+        digits = tail.rstrip("Z")
+        offset = ""
+        for sign in "+-":
+            if sign in digits:
+                digits, _, rest = digits.partition(sign)
+                offset = sign + rest
+        moment = dt.datetime.fromisoformat(head + (offset or "+00:00"))
+        return cls(int(moment.timestamp()) * NANOSECONDS + int(digits[:9].ljust(9, "0")))
