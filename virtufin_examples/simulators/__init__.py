@@ -1,1 +1,20 @@
-"""Placeholder docstring."""
+"""Venue servers with seeded data: what the examples and the tests use instead of an exchange."""
+
+from virtufin_examples.simulators._alpaca import (
+    SIMULATED_HEADER,
+    SIMULATOR_KEY,
+    SIMULATOR_SECRET,
+    AlpacaSimulator,
+    SimulatorAddress,
+)
+from virtufin_examples.simulators._market import Emitted, Market
+
+__all__ = [
+    "SIMULATED_HEADER",
+    "SIMULATOR_KEY",
+    "SIMULATOR_SECRET",
+    "AlpacaSimulator",
+    "Emitted",
+    "Market",
+    "SimulatorAddress",
+]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from dataclasses import dataclass
 
 NANOSECONDS = 1_000_000_000
 
@@ -15,11 +14,22 @@ def _whole_seconds(seconds: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
 
-@dataclass(frozen=True, slots=True, order=True)
 class Timestamp:
-    """A moment as Unix time in nanoseconds."""
+    """A moment as Unix time in nanoseconds; no dataclass, which msgspec would write as a map."""
 
-    ns: int
+    __slots__ = ("ns",)
+
+    def __init__(self, ns: int) -> None:
+        self.ns = ns
+
+    def __eq__(self, other: object) -> bool:
+        return self.ns == other.ns if isinstance(other, Timestamp) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.ns)
+
+    def __repr__(self) -> str:
+        return f"Timestamp({self.rfc3339()})"
 
     def rfc3339(self) -> str:
         """The moment in UTC with up to nine decimals; trailing zeros are left out, as Alpaca does."""

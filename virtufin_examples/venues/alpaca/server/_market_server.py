@@ -119,10 +119,6 @@ class MarketServer:
         """Cut a client that reads too slowly."""
         return self._refuse(407)
 
-    def failed(self) -> Outcome:
-        """Cut after an error of the server itself."""
-        return self._refuse(500)
-
     def closed(self) -> None:
         """Give the connection back to the account."""
         if self._credentials is not None:

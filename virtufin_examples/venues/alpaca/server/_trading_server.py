@@ -14,7 +14,7 @@ from virtufin_examples.venues.alpaca._codec import (
 )
 from virtufin_examples.venues.alpaca._endpoints import TRADE_UPDATES, Endpoint
 from virtufin_examples.venues.alpaca.server._gate import Credentials, Gate, credentials_of
-from virtufin_examples.venues.alpaca.server._outcome import CLOSE_INTERNAL, CLOSE_POLICY, Entry, Outcome
+from virtufin_examples.venues.alpaca.server._outcome import CLOSE_POLICY, Entry, Outcome
 
 
 class TradingServer:
@@ -97,10 +97,6 @@ class TradingServer:
     def overrun(self) -> Outcome:
         """Cut a client that reads too slowly."""
         return Outcome(close=CLOSE_POLICY)
-
-    def failed(self) -> Outcome:
-        """Cut after an error of the server itself."""
-        return Outcome(close=CLOSE_INTERNAL)
 
     def closed(self) -> None:
         """Give the connection back to the account."""

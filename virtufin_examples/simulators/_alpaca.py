@@ -1,0 +1,243 @@
+"""Alpaca's streams on a local socket, with made-up data."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
+
+from virtufin_examples.errors import InvalidInputError, NotFoundError, UnavailableError
+from virtufin_examples.simulators._connection import MAX_CLIENT_MESSAGE_BYTES, Connection
+from virtufin_examples.simulators._control import ControlServer, Route
+from virtufin_examples.simulators._exchange import Client, Exchange
+from virtufin_examples.simulators._pacer import Pacer
+from virtufin_examples.venues.alpaca import (
+    ALGO_TRADER_PLUS,
+    Answer,
+    Limits,
+    WireEncoding,
+    encode,
+    endpoint_of,
+    find_endpoint,
+)
+from virtufin_examples.venues.alpaca.server import Gate, Outcome, server_for
+
+SIMULATED_HEADER = "x-virtufin-simulated"
+SIMULATOR_KEY = "SIMULATOR"
+SIMULATOR_SECRET = "simulator-secret"
+
+_TICK_SECONDS = 0.01
+_DEFAULT_BOOK_PATH = "v1beta3/crypto/us"
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorAddress:
+    """Where a simulator listens: append an endpoint's path to `url`."""
+
+    url: str
+    control_url: str
+
+
+class AlpacaSimulator:
+    """Serves every stream endpoint of Alpaca, and the short paths that its SDKs use with a stand-in.
+
+    `rate` is messages a second over all endpoints that have subscribers (0: whole books only); port 0
+    takes a free one. Times on the wire are this machine's clock. `max_buffered_bytes` is what a client
+    may leave unread before it is cut with 407.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        control_port: int = 0,
+        seed: int = 1,
+        rate: float = 100.0,
+        key: str = SIMULATOR_KEY,
+        secret: str = SIMULATOR_SECRET,
+        limits: Limits = ALGO_TRADER_PLUS,
+        max_buffered_bytes: int = 8 * 1024 * 1024,
+    ) -> None:
+        if rate < 0:
+            raise InvalidInputError(f"rate: {rate} messages a second", hint="give 0 or more")
+        self.max_buffered_bytes = max_buffered_bytes
+        self._host = host
+        self._port = port
+        self._control_port = control_port
+        self._seed = seed
+        self._rate = rate
+        accepted = {(key, secret), ("oauth", secret), ("access_token", secret)}
+        self._gate = Gate(lambda given: (given.key, given.secret) in accepted, limits)
+        self._exchanges: dict[str, Exchange] = {}
+        self._connections: list[Connection] = []
+        self._by_client: dict[Client, Connection] = {}
+        self._occupied = asyncio.Event()
+        self._paused = False
+        self._pacer = Pacer(rate, 0.0)
+        self._turn = 0
+        self._server: asyncio.Server | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._control = ControlServer(
+            (
+                Route("GET", "/control/books", self._book),
+                Route("GET", "/control/state", self._state),
+                Route("POST", "/control/drop", self._drop),
+                Route("POST", "/control/pause", lambda _: self._pause(paused=True)),
+                Route("POST", "/control/resume", lambda _: self._pause(paused=False)),
+            )
+        )
+
+    async def start(self) -> SimulatorAddress:
+        """Listen; raises `UnavailableError` naming the port when it is taken."""
+        try:
+            self._server = await ws_create_server(
+                self._upgrade,
+                self._host,
+                self._port,
+                max_frame_size=MAX_CLIENT_MESSAGE_BYTES,
+                enable_auto_ping=True,
+            )
+        except OSError as error:
+            raise UnavailableError(f"port: cannot listen on {self._host}:{self._port}: {error}") from error
+        try:
+            control_port = await self._control.start(self._host, self._control_port)
+        except OSError as error:
+            await self.stop()
+            message = f"control_port: cannot listen on {self._host}:{self._control_port}: {error}"
+            raise UnavailableError(message) from error
+        self._pump = asyncio.create_task(self._run(), name="alpaca-simulator")
+        port = int(self._server.sockets[0].getsockname()[1])
+        return SimulatorAddress(f"ws://{self._host}:{port}", f"http://{self._host}:{control_port}")
+
+    async def stop(self) -> None:
+        """Close all sockets with 1001 and stop listening."""
+        if self._pump is not None:
+            self._pump.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._pump
+            self._pump = None
+        await self._control.stop()
+        if self._server is not None:
+            self._server.close()
+        await asyncio.gather(*(connection.leave() for connection in self._connections))
+        if self._server is not None:
+            await self._server.wait_closed()
+            self._server = None
+
+    def now(self) -> float:
+        """Seconds on the loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    def connected(self, connection: Connection) -> None:
+        """Take a client in."""
+        self._connections.append(connection)
+        self._by_client[connection.client] = connection
+        connection.exchange.join(connection.client)
+        self._occupied.set()
+
+    def disconnected(self, connection: Connection) -> None:
+        """Forget a client."""
+        self._connections.remove(connection)
+        del self._by_client[connection.client]
+        connection.exchange.leave(connection.client)
+        if not self._connections:
+            self._occupied.clear()
+
+    def changed(self, connection: Connection, outcome: Outcome) -> None:
+        """Send at once what a new subscription brings."""
+        was_active = any(exchange.active for exchange in self._exchanges.values())
+        connection.exchange.resubscribed()
+        if not was_active:
+            self._pacer.restart(self.now())
+        if outcome.added:
+            generate = self._rate > 0 and not self._paused
+            self._send(
+                connection.exchange.first(connection.client, outcome.added, time.time_ns(), generate=generate)
+            )
+
+    def _upgrade(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        endpoint = find_endpoint(request.path.decode("latin-1"))
+        headers = {SIMULATED_HEADER: "1"}
+        if endpoint is None:
+            response = WSUpgradeResponse.create_error_response(404, b"no such stream", headers)
+            return WSUpgradeResponseWithListener(response, None)
+        exchange = self._exchanges.get(endpoint.path)
+        if exchange is None:
+            exchange = self._exchanges[endpoint.path] = Exchange(endpoint, self._seed)
+        connection = Connection(self, exchange, server_for(endpoint, self._gate, dict(request.headers)))
+        response = WSUpgradeResponse.create_101_response(headers)
+        return WSUpgradeResponseWithListener(response, connection)
+
+    async def _run(self) -> None:
+        while True:
+            await self._occupied.wait()
+            await asyncio.sleep(_TICK_SECONDS)
+            self._tick()
+
+    def _tick(self) -> None:
+        now = self.now()
+        for connection in list(self._connections):
+            if not connection.server.authenticated:
+                connection.carry_out(connection.server.tick(now))
+        active = [exchange for exchange in self._exchanges.values() if exchange.active]
+        if not active or self._paused:
+            return
+        # Endpoints share the rate evenly; what does not divide goes round.
+        each, rest = divmod(self._pacer.due(now), len(active))
+        self._turn += rest
+        now_ns = time.time_ns()
+        for index, exchange in enumerate(active):
+            extra = (self._turn - index) % len(active) < rest
+            self._send(exchange.advance(each + extra, now_ns))
+
+    def _send(self, deliveries: list[tuple[Client, list[Answer]]]) -> None:
+        for client, answers in deliveries:
+            connection = self._by_client.get(client)
+            if connection is not None:
+                connection.send(answers)
+
+    def _book(self, query: Mapping[str, str]) -> bytes:
+        endpoint = endpoint_of(query.get("path", _DEFAULT_BOOK_PATH))
+        exchange = self._exchanges.get(endpoint.path)
+        symbol = query.get("symbol", "")
+        if exchange is None or symbol not in exchange.market.books():
+            known = ", ".join(exchange.market.books()) if exchange is not None else ""
+            raise NotFoundError(f'symbol: "{symbol}" has no book at /{endpoint.path}', hint=f"books: {known}")
+        return encode(exchange.market.snapshot(symbol, time.time_ns()), WireEncoding.JSON)
+
+    def _state(self, query: Mapping[str, str]) -> object:  # noqa: ARG002 - one signature for all routes
+        connections = [
+            {
+                "path": connection.server.endpoint.path,
+                "authenticated": connection.server.authenticated,
+                "encoding": connection.server.encoding.value,
+                "subscriptions": _by_channel(connection),
+                "sent_frames": connection.sent_frames,
+                "sent_messages": connection.client.sent_messages,
+            }
+            for connection in self._connections
+        ]
+        return {"paused": self._paused, "rate": self._rate, "seed": self._seed, "connections": connections}
+
+    def _drop(self, query: Mapping[str, str]) -> object:  # noqa: ARG002 - one signature for all routes
+        dropped = list(self._connections)
+        for connection in dropped:
+            connection.drop()
+        return {"dropped": len(dropped)}
+
+    def _pause(self, *, paused: bool) -> object:
+        self._paused = paused
+        self._pacer.restart(self.now())
+        return {"paused": paused}
+
+
+def _by_channel(connection: Connection) -> dict[str, list[str]]:
+    channels: dict[str, list[str]] = {}
+    for channel, symbol in sorted(connection.server.entries()):
+        channels.setdefault(channel, []).append(symbol)
+    return channels
