@@ -3,6 +3,7 @@
 from virtufin_examples.frames._batch import FORMAT_VERSION, decode_batch, encode_batch
 from virtufin_examples.frames._decode import Message, Received, decode_message, read_message
 from virtufin_examples.frames._events import encode_frame_event
+from virtufin_examples.frames._merge import SILENT_NS, WINDOW_BYTES, WINDOW_NS, Merger
 from virtufin_examples.frames._model import (
     Cause,
     ConnectionBeat,
@@ -32,6 +33,7 @@ from virtufin_examples.frames._names import (
     events_topic,
 )
 from virtufin_examples.frames._notes import Note, encode_note, note_dict
+from virtufin_examples.frames._reorder import MergeNumbers
 
 __all__ = [
     "BATCH_CONTENT_TYPE",
@@ -42,7 +44,10 @@ __all__ = [
     "FORMAT_VERSION",
     "FRAME_EVENT_TYPE",
     "NOTE_CONTENT_TYPE",
+    "SILENT_NS",
     "TEXT_CONTENT_TYPE",
+    "WINDOW_BYTES",
+    "WINDOW_NS",
     "Cause",
     "ConnectionBeat",
     "Encoding",
@@ -54,6 +59,8 @@ __all__ = [
     "Late",
     "Marker",
     "Markers",
+    "MergeNumbers",
+    "Merger",
     "Message",
     "Note",
     "Overflow",

@@ -1,0 +1,115 @@
+"""All messages of a topic, in whatever order they come, to one stream of items; the time is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from virtufin_examples.frames._decode import Received
+from virtufin_examples.frames._model import Heartbeat, Item, Silent
+from virtufin_examples.frames._reorder import MergeNumbers, Reorder
+
+WINDOW_NS = 250_000_000
+"""How long a hole is waited for: brokers that reorder do so within milliseconds."""
+WINDOW_BYTES = 64 * 1024 * 1024
+"""How much may be held behind holes."""
+SILENT_NS = 6_000_000_000
+"""Three heartbeats: a topic with a live publisher is never quiet for longer than two seconds."""
+
+
+class Merger:
+    """Puts each connection's items in order and tells what is missing.
+
+    A hole waits for `window_ns` or until `window_bytes` are held, then it is handed out as a `Gap` of cause
+    `bus` and what is newer goes on. What comes later still is counted, and handed out as `Late` when `late`
+    is set. Repeats are dropped and counted. A gap that the publisher announced is not announced again.
+
+    The first frame of a connection is its start; a heartbeat before it says which number that has to be.
+    `now_ns` may be any clock that never goes back, the same one for all calls.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        *,
+        now_ns: int,
+        window_ns: int = WINDOW_NS,
+        window_bytes: int = WINDOW_BYTES,
+        silent_ns: int = SILENT_NS,
+        late: bool = False,
+    ) -> None:
+        self._topic = topic
+        self._window_ns = window_ns
+        self._window_bytes = window_bytes
+        self._silent_ns = silent_ns
+        self._late = late
+        self._streams: dict[str, Reorder] = {}
+        self._waiting: set[Reorder] = set()
+        self._heard_ns = now_ns
+        self._silence_told = False
+        self.numbers = MergeNumbers()
+        self.had_heartbeat = False
+
+    def add(self, items: Sequence[Received], *, now_ns: int, instance: str = "") -> list[Item]:
+        """Take in what one message carried; return what is in order now.
+
+        `instance` is who published it, where known: frames of an instance that lost the connection to
+        another one are refused.
+        """
+        out: list[Item] = []
+        touched: set[Reorder] = set()
+        self._heard_ns = now_ns
+        self._silence_told = False
+        for item in items:
+            if isinstance(item, Heartbeat):
+                self._beat(item, now_ns)
+            else:
+                stream = self._streams.get(item.connection_id) or self._new_stream(item.connection_id)
+                stream.add(item, now_ns, instance, out)
+                touched.add(stream)
+        for stream in touched:
+            self._note_waiting(stream)
+        self._keep_within_bytes(out)
+        return out
+
+    def advance(self, now_ns: int) -> list[Item]:
+        """Return what the passing of time brings: holes given up, and `Silent` once a silence."""
+        out: list[Item] = []
+        for stream in tuple(self._waiting):
+            stream.expire(now_ns - self._window_ns, out)
+            self._note_waiting(stream)
+        if not self._silence_told and now_ns - self._heard_ns >= self._silent_ns:
+            self._silence_told = True
+            out.append(Silent(topic=self._topic, since_ns=self._heard_ns))
+        return out
+
+    def deadline_ns(self) -> int | None:
+        """Return when `advance` is due, or None when nothing waits."""
+        since = [stream.waits_since_ns() for stream in self._waiting]
+        due = [start + self._window_ns for start in since if start is not None]
+        if not self._silence_told:
+            due.append(self._heard_ns + self._silent_ns)
+        return min(due, default=None)
+
+    def _new_stream(self, connection_id: str) -> Reorder:
+        stream = Reorder(self._topic, connection_id, self.numbers, late=self._late)
+        self._streams[connection_id] = stream
+        return stream
+
+    def _beat(self, heartbeat: Heartbeat, now_ns: int) -> None:
+        self.had_heartbeat = True
+        for beat in heartbeat.connections:
+            stream = self._streams.get(beat.connection_id) or self._new_stream(beat.connection_id)
+            stream.beat(beat, now_ns)
+            self._note_waiting(stream)
+
+    def _note_waiting(self, stream: Reorder) -> None:
+        if stream.waits_since_ns() is None:
+            self._waiting.discard(stream)
+        else:
+            self._waiting.add(stream)
+
+    def _keep_within_bytes(self, out: list[Item]) -> None:
+        while sum(stream.held_bytes for stream in self._waiting) > self._window_bytes:
+            fullest = max(self._waiting, key=lambda stream: stream.held_bytes)
+            fullest.release(out)
+            self._note_waiting(fullest)
