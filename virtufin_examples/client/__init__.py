@@ -1,1 +1,127 @@
-"""Placeholder docstring."""
+"""What scripts and services import: the gateway, workers and their commands, feeds, subscriptions.
+
+Names are loaded when they are first used: a subscriber does not pay for what it leaves alone, and a script
+starts its platform before gRPC is loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from virtufin_examples.client._api import ApiClient, Method, ServiceConfig, StateValue
+    from virtufin_examples.client._close_feed import RUN_TAG, close_feed
+    from virtufin_examples.client._commands import COMMAND_TOPIC, RESPONSE_TOPIC, WorkerCommands
+    from virtufin_examples.client._connections import WebSocketManagerClient
+    from virtufin_examples.client._embedded import (
+        SIMULATOR_SECRET_NAME,
+        ChildService,
+        EmbeddedPlatform,
+        EmbeddedSimulator,
+        platform_child,
+        simulator_child,
+        simulator_secret,
+    )
+    from virtufin_examples.client._engine import Engine, packed_worker
+    from virtufin_examples.client._events import CloudEvent
+    from virtufin_examples.client._feed import Feed, FeedInfo
+    from virtufin_examples.client._feed_settings import FeedSettings
+    from virtufin_examples.client._open_feed import new_run_id, open_feed
+    from virtufin_examples.client._replies import ConnectionInfo, Connections, Created, Reply, Stopped
+    from virtufin_examples.client._requests import Requests
+    from virtufin_examples.client._settings import ClientSettings
+    from virtufin_examples.client._steps import Step
+    from virtufin_examples.client._subscribe import Subscription, subscribe, subscribe_blocking
+    from virtufin_examples.client._tap import TopicTap
+    from virtufin_examples.client._venue import Credentials
+    from virtufin_examples.client._workers import WorkerInfo, WorkerStatus, WorkManagerClient
+
+_MODULES = {
+    "_api": ("ApiClient", "Method", "ServiceConfig", "StateValue"),
+    "_close_feed": ("RUN_TAG", "close_feed"),
+    "_commands": ("COMMAND_TOPIC", "RESPONSE_TOPIC", "WorkerCommands"),
+    "_connections": ("WebSocketManagerClient",),
+    "_embedded": (
+        "SIMULATOR_SECRET_NAME",
+        "ChildService",
+        "EmbeddedPlatform",
+        "EmbeddedSimulator",
+        "platform_child",
+        "simulator_child",
+        "simulator_secret",
+    ),
+    "_engine": ("Engine", "packed_worker"),
+    "_events": ("CloudEvent",),
+    "_feed": ("Feed", "FeedInfo"),
+    "_feed_settings": ("FeedSettings",),
+    "_open_feed": ("new_run_id", "open_feed"),
+    "_replies": ("ConnectionInfo", "Connections", "Created", "Reply", "Stopped"),
+    "_requests": ("Requests",),
+    "_settings": ("ClientSettings",),
+    "_steps": ("Step",),
+    "_subscribe": ("Subscription", "subscribe", "subscribe_blocking"),
+    "_tap": ("TopicTap",),
+    "_venue": ("Credentials",),
+    "_workers": ("WorkManagerClient", "WorkerInfo", "WorkerStatus"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "COMMAND_TOPIC",
+    "RESPONSE_TOPIC",
+    "RUN_TAG",
+    "SIMULATOR_SECRET_NAME",
+    "ApiClient",
+    "ChildService",
+    "ClientSettings",
+    "CloudEvent",
+    "ConnectionInfo",
+    "Connections",
+    "Created",
+    "Credentials",
+    "EmbeddedPlatform",
+    "EmbeddedSimulator",
+    "Engine",
+    "Feed",
+    "FeedInfo",
+    "FeedSettings",
+    "Method",
+    "Reply",
+    "Requests",
+    "ServiceConfig",
+    "StateValue",
+    "Step",
+    "Stopped",
+    "Subscription",
+    "TopicTap",
+    "WebSocketManagerClient",
+    "WorkManagerClient",
+    "WorkerCommands",
+    "WorkerInfo",
+    "WorkerStatus",
+    "close_feed",
+    "new_run_id",
+    "open_feed",
+    "packed_worker",
+    "platform_child",
+    "simulator_child",
+    "simulator_secret",
+    "subscribe",
+    "subscribe_blocking",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its module (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return sorted(__all__)

@@ -1,0 +1,67 @@
+"""A feed that was opened: its items, and what is known of its worker and connection."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from virtufin_examples.client._engine import Engine
+from virtufin_examples.client._feed_settings import FeedSettings
+from virtufin_examples.client._workers import WorkerInfo
+from virtufin_examples.errors import VirtufinError
+
+if TYPE_CHECKING:
+    from virtufin_examples.client._subscribe import Subscription
+    from virtufin_examples.frames import Item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedInfo:
+    """What a feed consists of. `published_ns` is when `publish` was done: earlier frames had been held."""
+
+    run_id: str
+    settings: FeedSettings
+    engine: Engine
+    worker: WorkerInfo
+    connection_id: str
+    published_ns: int
+
+
+class Feed:
+    """Async iterator of a feed's items: `Frame`, `Gap`, `Stale`, `Restored`, `Silent`.
+
+    It starts with the first frame of the connection. It ends by raising: `VenueError` when the venue refuses
+    for good, `UnavailableError` when the connection or its worker is gone.
+    """
+
+    def __init__(self, info: FeedInfo, first: Iterable[Item], subscription: Subscription) -> None:
+        self.info = info
+        self._first = deque(first)
+        self._subscription = subscription
+        self._failure: VirtufinError | None = None
+        self.items = 0
+        """How many items it has yielded."""
+
+    async def fail(self, error: VirtufinError) -> None:
+        """End the iteration with an error, after what has arrived already."""
+        self._failure = error
+        await self._subscription.close()
+
+    def __aiter__(self) -> AsyncIterator[Item]:
+        return self
+
+    async def __anext__(self) -> Item:
+        """Return the next item."""
+        if self._first:
+            self.items += 1
+            return self._first.popleft()
+        try:
+            item = await anext(self._subscription)
+        except StopAsyncIteration:
+            if self._failure is not None:
+                raise self._failure from None
+            raise
+        self.items += 1
+        return item
