@@ -1,4 +1,4 @@
-"""From a publish request to the event that subscribers get.
+"""The CloudEvent of a published message.
 
 The rules are those of Dapr's envelope (components-contrib `pubsub/envelope.go`), save that every content
 type keeps its exact bytes, where daprd re-serialises JSON, replaces what is not UTF-8 in text, and empties
@@ -21,21 +21,20 @@ from google.protobuf import json_format
 
 from virtufin_examples.bus._port import CLOUDEVENT_JSON
 from virtufin_examples.bus.embedded._message import PUBSUB_NAME, Message, build_message
+from virtufin_examples.bus.embedded._metadata import cloudevent_overrides, ttl_seconds
 from virtufin_examples.errors import InvalidInputError
 
 DEFAULT_CONTENT_TYPE = "text/plain"
 RAW_CONTENT_TYPE = "application/octet-stream"
+JSON_CONTENT_TYPE = "application/json"
 DEFAULT_TYPE = "com.dapr.event.sent"
 DEFAULT_SOURCE = "Dapr"
 SPEC_VERSION = "1.0"
 STREAM_PATH = "/"
 
-RAW_PAYLOAD = "rawPayload"
-TTL_SECONDS = "ttlInSeconds"
-
-_OVERRIDES = ("id", "source", "type", "subject", "traceid", "traceparent", "tracestate")
-_OVERRIDE_PREFIX = "cloudevent."
-_EVENT_FIELDS = frozenset(("id", "source", "type", "specversion", "datacontenttype", "data", "data_base64"))
+_DATA_FIELDS = frozenset(("data", "data_base64"))
+_EVENT_FIELDS = frozenset(("id", "source", "type", "specversion", "datacontenttype"))
+_TRACE_FIELDS = ("traceid", "traceparent", "tracestate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,76 +54,63 @@ class Publish:
     data: bytes
     content_type: str
     metadata: Mapping[str, str]
-    raw: bool
 
 
-class CloudEventPublication:
-    """A CloudEvent: built once, shared by all its subscribers."""
+def cloud_event(request: Publish, moment: Moment) -> Message:
+    """Return the event of a message published without `rawPayload`.
 
-    __slots__ = ("_message", "_raw", "_topic")
-
-    def __init__(self, message: Message, topic: str) -> None:
-        self._message = message
-        self._topic = topic
-        self._raw: Message | None = None
-
-    def view(self, *, raw: bool) -> Message | None:
-        """Return the event; to a `rawPayload` subscriber, its JSON form as an opaque payload."""
-        if not raw:
-            return self._message
-        if self._raw is None:
-            self._raw = raw_message(structured(self._message), self._topic)
-        return self._raw
-
-    def undecoded(self) -> Message:
-        """Return the event."""
-        return self._message
+    Raises `InvalidInputError` for a structured CloudEvent that is none, and for a bad time to live.
+    """
+    if _media_type(request.content_type) == CLOUDEVENT_JSON:
+        return event_from_structured(request, moment)
+    return _enveloped(request, moment)
 
 
-class RawPublication:
-    """Bytes published with `rawPayload`: who does not subscribe with it reads them as a CloudEvent."""
-
-    __slots__ = ("_event", "_message", "_moment", "_request")
-
-    def __init__(self, request: Publish, moment: Moment) -> None:
-        self._request = request
-        self._moment = moment
-        self._message = raw_message(request.data, request.topic)
-        self._event: Message | None = None
-
-    def view(self, *, raw: bool) -> Message | None:
-        """Return the bytes, or the CloudEvent that they hold, None when they hold none."""
-        if raw:
-            return self._message
-        if self._event is None:
-            try:
-                self._event = _from_structured(self._request, self._moment)
-            except InvalidInputError:
-                return None
-        return self._event
-
-    def undecoded(self) -> Message:
-        """Return the bytes as a raw subscriber sees them."""
-        return self._message
-
-
-def publication(request: Publish, moment: Moment) -> CloudEventPublication | RawPublication:
-    """Return what subscribers get; raises `InvalidInputError` for a bad CloudEvent or time to live."""
-    if request.raw:
-        return RawPublication(request, moment)
-    if request.content_type.partition(";")[0].strip().lower() == CLOUDEVENT_JSON:
-        return CloudEventPublication(_from_structured(request, moment), request.topic)
-    return CloudEventPublication(_enveloped(request, moment), request.topic)
-
-
-def raw_message(data: bytes, topic: str) -> Message:
+def raw_event(data: bytes, topic: str) -> Message:
     """Return the event that stands for an opaque payload."""
     event = _event(str(uuid.uuid4()), DEFAULT_SOURCE, DEFAULT_TYPE, RAW_CONTENT_TYPE, data, topic)
     return build_message(event, {"topic": topic, "pubsubname": PUBSUB_NAME})
 
 
+def event_from_structured(request: Publish, moment: Moment) -> Message:
+    """Return the event that the data hold in CloudEvents' JSON format.
+
+    Its free attributes become extensions; Dapr's own (topic, pubsubname, trace, time) are added.
+    Raises `InvalidInputError` when the data hold none.
+    """
+    try:
+        attributes = msgspec.json.decode(request.data, type=dict[str, msgspec.Raw])
+        given = {
+            name: msgspec.json.decode(value) for name, value in attributes.items() if name not in _DATA_FIELDS
+        }
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidInputError(
+            f"data for topic {request.topic!r} are no CloudEvent: {error}",
+            hint=f"content type {CLOUDEVENT_JSON} asks for a JSON object",
+        ) from error
+    content_type = _attribute(given, "datacontenttype", "")
+    data, content_type = _structured_data(attributes, content_type)
+    event = _event(
+        _attribute(given, "id", "") or str(uuid.uuid4()),
+        _attribute(given, "source", DEFAULT_SOURCE),
+        _attribute(given, "type", DEFAULT_TYPE),
+        content_type,
+        data,
+        request.topic,
+    )
+    event.spec_version = _attribute(given, "specversion", SPEC_VERSION)
+    extensions = {name: value for name, value in given.items() if name not in _EVENT_FIELDS}
+    extensions["topic"] = request.topic
+    extensions["pubsubname"] = PUBSUB_NAME
+    for name in _TRACE_FIELDS:
+        extensions.setdefault(name, "")
+    extensions.setdefault("time", rfc3339(int(moment.unix)))
+    expires_at = _expiry(request.metadata, moment, extensions)
+    return build_message(event, extensions, expires_at)
+
+
 def structured(message: Message) -> bytes:
-    """Return the event of `message` as a structured CloudEvent in JSON."""
+    """Return the event of `message` in CloudEvents' JSON format."""
     event = appcallback_pb2.TopicEventRequest.FromString(message.body)
     envelope: dict[str, object] = {
         "id": event.id,
@@ -143,8 +129,13 @@ def structured(message: Message) -> bytes:
     return msgspec.json.encode(envelope)
 
 
+@functools.lru_cache(maxsize=64)
+def rfc3339(unix_seconds: int) -> str:
+    """Return a time as daprd writes it: UTC, whole seconds."""
+    return dt.datetime.fromtimestamp(unix_seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _enveloped(request: Publish, moment: Moment) -> Message:
-    metadata = request.metadata
     extensions: dict[str, object] = {
         "pubsubname": PUBSUB_NAME,
         "time": rfc3339(int(moment.unix)),
@@ -155,13 +146,13 @@ def _enveloped(request: Publish, moment: Moment) -> Message:
     }
     event_id, source, event_type = "", request.app_id, DEFAULT_TYPE
     expires_at = None
-    if metadata:
-        given = _overrides(metadata)
+    if request.metadata:
+        given = cloudevent_overrides(request.metadata)
         event_id = given.pop("id", "")
         source = given.pop("source", source)
         event_type = given.pop("type", event_type)
         extensions.update(given)
-        expires_at = _expiry(metadata, moment, extensions)
+        expires_at = _expiry(request.metadata, moment, extensions)
     event = _event(
         event_id or str(uuid.uuid4()),
         source,
@@ -173,55 +164,27 @@ def _enveloped(request: Publish, moment: Moment) -> Message:
     return build_message(event, extensions, expires_at)
 
 
-def _from_structured(request: Publish, moment: Moment) -> Message:
-    try:
-        attributes = msgspec.json.decode(request.data, type=dict[str, msgspec.Raw])
-        given = {
-            name: msgspec.json.decode(value)
-            for name, value in attributes.items()
-            if name not in ("data", "data_base64")
-        }
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidInputError(
-            f"data of topic {request.topic!r} is no CloudEvent in JSON: {error}",
-            hint=f"content type {CLOUDEVENT_JSON} asks for a JSON object",
-        ) from error
-    given.update(_overrides(request.metadata))
-    content_type = str(given.get("datacontenttype") or "")
-    event = _event(
-        str(given.get("id") or uuid.uuid4()),
-        str(given.get("source") or DEFAULT_SOURCE),
-        str(given.get("type") or DEFAULT_TYPE),
-        content_type,
-        _structured_data(attributes, content_type),
-        request.topic,
-    )
-    event.spec_version = str(given.get("specversion") or SPEC_VERSION)
-    extensions = {name: value for name, value in given.items() if name not in _EVENT_FIELDS}
-    extensions["topic"] = request.topic
-    extensions["pubsubname"] = PUBSUB_NAME
-    for name in ("traceid", "traceparent", "tracestate"):
-        extensions.setdefault(name, "")
-    extensions.setdefault("time", rfc3339(int(moment.unix)))
-    expires_at = _expiry(request.metadata, moment, extensions)
-    return build_message(event, extensions, expires_at)
+def _structured_data(attributes: Mapping[str, msgspec.Raw], content_type: str) -> tuple[bytes, str]:
+    """Return the data and their content type (CloudEvents JSON format 1.0.2, section 3.1).
 
-
-def _structured_data(attributes: Mapping[str, msgspec.Raw], content_type: str) -> bytes:
-    """Return the data of a structured CloudEvent (CloudEvents JSON format 1.0.2, section 3.1)."""
+    JSON stays as it is written. Data without a content type are JSON.
+    """
     encoded = attributes.get("data_base64")
     if encoded is not None:
         try:
-            return base64.b64decode(msgspec.json.decode(encoded, type=str), validate=True)
+            data = base64.b64decode(msgspec.json.decode(encoded, type=str), validate=True)
         except (msgspec.ValidationError, binascii.Error) as error:
             raise InvalidInputError(f"data_base64 of the CloudEvent is no base64: {error}") from error
-    data = attributes.get("data")
-    if data is None:
-        return b""
-    text = bytes(data)
-    if text.startswith(b'"') and content_type and not _is_json(content_type):
-        return msgspec.json.decode(text, type=str).encode()
-    return text
+        return data, content_type
+    member = attributes.get("data")
+    if member is None:
+        return b"", content_type
+    text = bytes(member)
+    if not content_type:
+        return text, JSON_CONTENT_TYPE
+    if text.startswith(b'"') and not _is_json(content_type):
+        return msgspec.json.decode(text, type=str).encode(), content_type
+    return text, content_type
 
 
 def _event(
@@ -240,20 +203,15 @@ def _event(
     )
 
 
-def _overrides(metadata: Mapping[str, str]) -> dict[str, str]:
-    found = {}
-    for name in _OVERRIDES:
-        value = metadata.get(_OVERRIDE_PREFIX + name, "")
-        if value:
-            found[name] = value
-    return found
+def _attribute(given: Mapping[str, object], name: str, default: str) -> str:
+    value = given.get(name)
+    return default if value is None else str(value)
 
 
 def _expiry(metadata: Mapping[str, str], moment: Moment, extensions: dict[str, object]) -> float | None:
-    """Return when the message expires, and note it in the event as daprd does."""
-    given = metadata.get(TTL_SECONDS, "")
-    if given:
-        seconds = ttl_seconds(given)
+    """Return when the message expires by the broker's clock, and note it in the event as daprd does."""
+    seconds = ttl_seconds(metadata) if metadata else None
+    if seconds is not None:
         extensions["expiration"] = rfc3339(int(moment.unix + seconds))
         return moment.clock + seconds
     stated = extensions.get("expiration")
@@ -262,35 +220,25 @@ def _expiry(metadata: Mapping[str, str], moment: Moment, extensions: dict[str, o
     try:
         until = dt.datetime.fromisoformat(stated)
     except ValueError as error:
-        raise InvalidInputError(f"expiration {stated!r} of the CloudEvent is no RFC 3339 time") from error
+        raise InvalidInputError(
+            f"expiration of the CloudEvent is {stated!r}", hint="give a time as in 2026-01-31T12:00:00Z"
+        ) from error
     if until.tzinfo is None:
         until = until.replace(tzinfo=dt.UTC)
     return moment.clock + until.timestamp() - moment.unix
 
 
-def ttl_seconds(given: str) -> int:
-    """Return a time to live in seconds; raises `InvalidInputError` unless it is a positive number."""
-    if not given.isascii() or not given.isdigit() or int(given) < 1:
-        raise InvalidInputError(
-            f"{TTL_SECONDS} is {given!r}", hint="give a whole number of seconds from 1 on"
-        )
-    return int(given)
-
-
-@functools.lru_cache(maxsize=64)
-def rfc3339(unix_seconds: int) -> str:
-    """Return a time as daprd writes it: UTC, whole seconds."""
-    moment = dt.datetime.fromtimestamp(unix_seconds, dt.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _is_json(content_type: str) -> bool:
-    media_type = content_type.partition(";")[0].strip().lower()
-    return media_type == "application/json" or media_type.endswith("+json")
+    media_type = _media_type(content_type)
+    return media_type == JSON_CONTENT_TYPE or media_type.endswith("+json")
 
 
 def _is_text(content_type: str) -> bool:
-    media_type = content_type.partition(";")[0].strip().lower()
+    media_type = _media_type(content_type)
     return media_type.startswith("text/") or media_type == "application/xml"
 
 

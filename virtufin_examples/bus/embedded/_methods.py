@@ -20,13 +20,14 @@ from google.protobuf.message import Message
 from virtufin_examples.bus.embedded._platform import PlatformService
 from virtufin_examples.bus.embedded._pubsub import PubsubService
 from virtufin_examples.bus.embedded._state import StateService
+from virtufin_examples.bus.embedded._statuses import UnauthenticatedError
+from virtufin_examples.bus.embedded._stream import Context
 from virtufin_examples.errors import VirtufinError
 
 SERVICE_NAME = "dapr.proto.runtime.v1.Dapr"
 APP_ID_METADATA = "dapr-app-id"
 TOKEN_METADATA = "dapr-api-token"
 
-Context = grpc.aio.ServicerContext[Any, Any]
 UnaryMethod = Callable[[Any, str], Awaitable[Message]]
 
 _log = structlog.get_logger(__name__)
@@ -39,8 +40,8 @@ class Callers:
     default_app_id: str
     token: str
 
-    async def identify(self, context: Context) -> str:
-        """Return the app id, or end the call with UNAUTHENTICATED."""
+    def identify(self, context: Context) -> str:
+        """Return the app id; raises `UnauthenticatedError` without the right token."""
         app_id, token = self.default_app_id, ""
         for key, value in context.invocation_metadata() or ():
             if key == APP_ID_METADATA and value:
@@ -48,8 +49,11 @@ class Callers:
             elif key == TOKEN_METADATA:
                 token = str(value)
         if self.token and not hmac.compare_digest(token.encode(), self.token.encode()):
-            await context.abort(
-                grpc.StatusCode.UNAUTHENTICATED, "invalid api token (set DAPR_API_TOKEN to the runtime's)"
+            raise UnauthenticatedError(
+                "authentication error: api token mismatch"
+                if token
+                else "missing api token in request metadata",
+                hint="set DAPR_API_TOKEN to the runtime's",
             )
         return app_id
 
@@ -94,7 +98,7 @@ def method_handlers(
 def _unary(method: UnaryMethod, callers: Callers, name: str) -> Callable[[Any, Context], Awaitable[Message]]:
     async def call(request: object, context: Context) -> Message:
         try:
-            return await method(request, await callers.identify(context))
+            return await method(request, callers.identify(context))
         except VirtufinError as error:
             await context.abort(grpc.StatusCode[error.code], str(error))
         except grpc.aio.AbortError:
@@ -108,7 +112,7 @@ def _unary(method: UnaryMethod, callers: Callers, name: str) -> Callable[[Any, C
 def _subscribe(pubsub: PubsubService, callers: Callers) -> Callable[[Any, Context], Awaitable[None]]:
     async def call(_requests: object, context: Context) -> None:
         try:
-            await pubsub.subscribe(context, await callers.identify(context))
+            await pubsub.subscribe(context, callers.identify(context))
         except VirtufinError as error:
             await context.abort(grpc.StatusCode[error.code], str(error))
 

@@ -44,6 +44,8 @@ class PlatformService:
 
     async def set_metadata(self, request: metadata_pb2.SetMetadataRequest, app_id: str) -> empty_pb2.Empty:
         """Keep a value of the app id's own, for as long as the runtime runs."""
+        if not request.key:
+            return empty_pb2.Empty()  # as daprd
         self._extended.setdefault(app_id, {})[request.key] = request.value
         return empty_pb2.Empty()
 

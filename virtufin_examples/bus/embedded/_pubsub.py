@@ -2,35 +2,30 @@
 
 A publish to a topic with a full subscription waits for room, at most 5 s, and then fails with
 RESOURCE_EXHAUSTED; nobody has got the message then. So a slow reader slows its publishers down instead of
-losing messages, and one that stands still cannot hold them for ever: a subscription that stays full without
-one answer for 30 s is ended with RESOURCE_EXHAUSTED.
+losing messages.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Mapping
-from typing import Any
 
-import grpc.aio
 import structlog
 from dapr.proto.runtime.v1 import metadata_pb2, pubsub_pb2
 from google.protobuf import empty_pb2
 
-from virtufin_examples.bus._port import Ack
-from virtufin_examples.bus.embedded._broker import Broker, Cause, Subscription, SubscriptionOptions
-from virtufin_examples.bus.embedded._envelope import RAW_PAYLOAD, Moment, Publish, publication
+from virtufin_examples.bus.embedded._broker import Broker
+from virtufin_examples.bus.embedded._envelope import Moment, Publish
 from virtufin_examples.bus.embedded._message import PUBSUB_NAME
-from virtufin_examples.errors import InvalidInputError, ResourceLimitError, VirtufinError
+from virtufin_examples.bus.embedded._metadata import is_raw
+from virtufin_examples.bus.embedded._publication import Publication, publication
+from virtufin_examples.bus.embedded._statuses import StreamError
+from virtufin_examples.bus.embedded._stream import Context, SubscriptionStream
+from virtufin_examples.bus.embedded._subscription import Cause, EndReason, SubscriptionOptions
+from virtufin_examples.errors import InvalidInputError, ResourceLimitError
 
 PUBLISH_WAIT_SECONDS = 5.0
-
-_INITIAL_RESPONSE = pubsub_pb2.SubscribeTopicEventsResponseAlpha1(
-    initial_response=pubsub_pb2.SubscribeTopicEventsResponseInitialAlpha1()
-).SerializeToString()
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 _log = structlog.get_logger(__name__)
 
@@ -46,57 +41,77 @@ class PubsubService:
     async def publish(self, request: pubsub_pb2.PublishEventRequest, app_id: str) -> empty_pb2.Empty:
         """Publish one message."""
         _check_target(request.pubsub_name, request.topic)
-        metadata: Mapping[str, str] = request.metadata
+        metadata = request.metadata
         await self._publish(
-            Publish(
-                app_id, request.topic, request.data, request.data_content_type, metadata, _is_raw(metadata)
-            )
+            request.topic,
+            publication(
+                Publish(app_id, request.topic, request.data, request.data_content_type, metadata),
+                self._now(),
+                raw=is_raw(metadata),
+            ),
         )
         return empty_pb2.Empty()
 
     async def bulk_publish(
         self, request: pubsub_pb2.BulkPublishRequest, app_id: str
     ) -> pubsub_pb2.BulkPublishResponse:
-        """Publish the entries in their order; those that failed are named in the response."""
+        """Publish the entries in their order; a bad one fails the call before anything is published.
+
+        When the topic has no more room, the rest are named in the response as failed.
+        """
         _check_target(request.pubsub_name, request.topic)
         ids = [entry.entry_id for entry in request.entries]
         if "" in ids or len(set(ids)) != len(ids):
             raise InvalidInputError(
-                f"entries of the bulk publish to topic {request.topic!r} have empty or repeated entry ids",
-                hint="give each entry an id of its own",
+                f"error marshaling events to bytes for topic {request.topic} pubsub {PUBSUB_NAME}."
+                " error: entryId is duplicated or not present for entry"
             )
-        raw = _is_raw(request.metadata)
-        failed = []
-        for entry in request.entries:
-            metadata = {**request.metadata, **entry.metadata} if entry.metadata else {}
+        raw = is_raw(request.metadata)
+        now = self._now()
+        messages = [
+            publication(
+                Publish(
+                    app_id,
+                    request.topic,
+                    entry.event,
+                    entry.content_type,
+                    {**request.metadata, **entry.metadata},
+                ),
+                now,
+                raw=raw,
+            )
+            for entry in request.entries
+        ]
+        for index, message in enumerate(messages):
             try:
-                await self._publish(
-                    Publish(app_id, request.topic, entry.event, entry.content_type, metadata, raw)
+                await self._publish(request.topic, message)
+            except ResourceLimitError as error:
+                if index == 0:
+                    raise
+                return pubsub_pb2.BulkPublishResponse(
+                    failedEntries=[
+                        pubsub_pb2.BulkPublishResponseFailedEntry(entry_id=entry_id, error=str(error))
+                        for entry_id in ids[index:]
+                    ]
                 )
-            except VirtufinError as error:
-                failed.append(
-                    pubsub_pb2.BulkPublishResponseFailedEntry(entry_id=entry.entry_id, error=str(error))
-                )
-        return pubsub_pb2.BulkPublishResponse(failedEntries=failed)
+        return pubsub_pb2.BulkPublishResponse()
 
     async def subscribe(self, context: Context, app_id: str) -> None:
         """Serve one subscription stream until either side ends it."""
-        options = _options(await context.read(), app_id)
-        wake = asyncio.Event()
-        subscription = self._broker.subscribe(options, wake.set)
-        try:
-            await context.write(_INITIAL_RESPONSE)
-            reading = asyncio.create_task(_read_answers(context, subscription), name="runtime-answers")
-            writing = asyncio.create_task(self._write(context, subscription, wake), name="runtime-deliveries")
-            try:
-                done, _ = await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                reading.cancel()
-                writing.cancel()
-            for task in done:
-                task.result()
-        finally:
-            subscription.end()
+        request = await context.read()
+        # Without an initial request: grpc's EOF, or an answer. daprd has no code for that.
+        initial = getattr(request, "initial_request", None)
+        if initial is None or not request.HasField("initial_request"):
+            raise StreamError("initial request is required")
+        if not initial.pubsub_name:
+            raise StreamError("pubsubName is required")
+        if not initial.topic:
+            raise StreamError("topic is required")
+        _check_target(initial.pubsub_name, initial.topic)
+        options = SubscriptionOptions(
+            app_id, initial.topic, initial.dead_letter_topic, is_raw(initial.metadata)
+        )
+        await SubscriptionStream(context, self._broker, options).serve()
 
     def subscriptions(self, app_id: str) -> list[metadata_pb2.PubsubSubscription]:
         """Return the subscriptions of an app id as its metadata list them."""
@@ -104,6 +119,10 @@ class PubsubService:
             metadata_pb2.PubsubSubscription(
                 pubsub_name=PUBSUB_NAME,
                 topic=subscription.options.topic,
+                metadata={"rawPayload": "true"} if subscription.options.raw else {},
+                rules=metadata_pb2.PubsubSubscriptionRules(
+                    rules=[metadata_pb2.PubsubSubscriptionRule(path="/")]
+                ),
                 dead_letter_topic=subscription.options.dead_letter_topic,
                 type=metadata_pb2.PubsubSubscriptionType.STREAMING,
             )
@@ -112,78 +131,45 @@ class PubsubService:
         ]
 
     def end_subscriptions(self) -> None:
-        """End every stream."""
+        """End every stream with UNAVAILABLE."""
         for subscription in self._broker.subscriptions:
-            subscription.end()
+            subscription.end(EndReason.STOPPING)
 
-    async def _publish(self, request: Publish) -> None:
-        message = publication(request, Moment(self._loop.time(), time.time()))
-        if self._broker.blocking(request.topic) is not None:
-            await self._wait_for_room(request.topic)
-        self._broker.publish(request.topic, message)
+    def _now(self) -> Moment:
+        return Moment(self._loop.time(), time.time())
+
+    async def _publish(self, topic: str, message: Publication) -> None:
+        if self._broker.blocking(topic) is not None:
+            await self._wait_for_room(topic)
+        self._broker.publish(topic, message)
 
     async def _wait_for_room(self, topic: str) -> None:
-        try:
-            async with asyncio.timeout(PUBLISH_WAIT_SECONDS):
-                while self._broker.blocking(topic) is not None:
-                    self._room.clear()
+        deadline = self._loop.time() + PUBLISH_WAIT_SECONDS
+        while (full := self._broker.blocking(topic)) is not None:
+            self._room.clear()
+            try:
+                async with asyncio.timeout_at(deadline):
                     await self._room.wait()
-        except TimeoutError:
-            full = self._broker.blocking(topic)
-            if full is None:
-                return
-            raise ResourceLimitError(
-                f"topic {topic!r}: a subscriber of app id {full.options.app_id!r} holds"
-                f" {full.held_bytes} bytes without an answer",
-                hint="it reads too slowly or does not answer what it reads",
-            ) from None
-
-    async def _write(self, context: Context, subscription: Subscription, wake: asyncio.Event) -> None:
-        while not subscription.ended:
-            wake.clear()
-            message = subscription.take()
-            if message is not None:
-                await context.write(message.frame)
-                continue
-            due = subscription.next_retry_at()
-            timer = None if due is None else self._loop.call_at(due, wake.set)
-            await wake.wait()
-            if timer is not None:
-                timer.cancel()
-
-
-async def _read_answers(context: Context, subscription: Subscription) -> None:
-    while True:
-        request = await context.read()
-        if request is grpc.aio.EOF:
-            return
-        if not request.HasField("event_processed"):
-            raise InvalidInputError("a subscription stream takes one initial request, then answers")
-        answer = request.event_processed
-        if not subscription.answer(answer.id, Ack(answer.status.status)):
-            _log.debug("answer to an unknown event", topic=subscription.options.topic, id=answer.id)
-
-
-def _options(first: Any, app_id: str) -> SubscriptionOptions:  # noqa: ANN401 - a request or grpc's EOF
-    if first is grpc.aio.EOF or not first.HasField("initial_request"):
-        raise InvalidInputError("a subscription stream begins with an initial request")
-    initial = first.initial_request
-    _check_target(initial.pubsub_name, initial.topic)
-    return SubscriptionOptions(app_id, initial.topic, initial.dead_letter_topic, _is_raw(initial.metadata))
+            except TimeoutError:
+                raise ResourceLimitError(
+                    f"topic {topic!r} is full: a subscriber of app id {full.options.app_id!r} holds"
+                    f" {full.held_bytes} bytes without an answer",
+                    hint="it reads too slowly or does not answer what it reads",
+                ) from None
 
 
 def _check_target(pubsub_name: str, topic: str) -> None:
+    if not pubsub_name:
+        raise InvalidInputError("pubsub name is empty", hint=f"the runtime has {PUBSUB_NAME!r}")
     if pubsub_name != PUBSUB_NAME:
-        raise InvalidInputError(f"pubsub {pubsub_name!r} is not found", hint=f"it is named {PUBSUB_NAME!r}")
+        raise InvalidInputError(f"pubsub {pubsub_name} is not found", hint=f"the runtime has {PUBSUB_NAME!r}")
     if not topic:
-        raise InvalidInputError(f"topic is empty in pubsub {PUBSUB_NAME!r}")
+        raise InvalidInputError(f"topic is empty in pubsub {pubsub_name}")
 
 
-def _is_raw(metadata: Mapping[str, str]) -> bool:
-    return metadata.get(RAW_PAYLOAD, "").lower() in ("true", "1", "t")
-
-
-def _log_lost(options: SubscriptionOptions, event_id: str, cause: Cause) -> None:
-    _log.warning(
-        "message is lost", topic=options.topic, app_id=options.app_id, id=event_id, cause=cause.value
+def _log_lost(options: SubscriptionOptions, cause: Cause, count: int) -> None:
+    # A reader that leaves with messages under way is everyday; everything else is somebody's to look into.
+    level = logging.INFO if cause is Cause.ENDED else logging.WARNING
+    _log.log(
+        level, "messages are lost", topic=options.topic, app_id=options.app_id, cause=cause.value, count=count
     )

@@ -10,8 +10,9 @@ from dapr.proto.common.v1 import common_pb2
 from dapr.proto.runtime.v1 import lock_pb2, state_pb2
 from google.protobuf import empty_pb2
 
+from virtufin_examples.bus.embedded._statuses import UnimplementedError
 from virtufin_examples.bus.embedded._storage import Change, Storage, StoredValue
-from virtufin_examples.errors import InvalidInputError
+from virtufin_examples.errors import ConflictError, InvalidInputError, VirtufinError
 
 STATE_STORE_NAME = "statestore"
 LOCK_STORE_NAME = "lockstore"
@@ -85,11 +86,13 @@ class StateService:
     async def transact(
         self, request: state_pb2.ExecuteStateTransactionRequest, app_id: str
     ) -> empty_pb2.Empty:
-        """Make all changes or none."""
+        """Make all changes or none. A stale etag is INTERNAL here, not ABORTED: daprd's rule."""
         _check_store(request.storeName)
-        await self._change(
-            _operation(app_id, operation, request.metadata) for operation in request.operations
-        )
+        changes = [_operation(app_id, operation, request.metadata) for operation in request.operations]
+        try:
+            await self._change(changes)
+        except ConflictError as error:
+            raise VirtufinError(f"error while executing state transaction: {error}") from error
         return empty_pb2.Empty()
 
     async def try_lock(self, request: lock_pb2.TryLockRequest, app_id: str) -> lock_pb2.TryLockResponse:
@@ -113,6 +116,8 @@ class StateService:
 
 
 def _write(app_id: str, item: common_pb2.StateItem, defaults: Mapping[str, str] | None = None) -> Change:
+    if not item.key:
+        raise InvalidInputError("state key cannot be empty")
     return Change(
         _qualified(app_id, item.key),
         item.value,
@@ -135,14 +140,12 @@ def _operation(
         return _write(app_id, operation.request, metadata)
     if operation.operationType == "delete":
         return _deletion(app_id, operation.request)
-    raise InvalidInputError(
-        f"operation type {operation.operationType!r} is not supported", hint="use 'upsert' or 'delete'"
+    raise UnimplementedError(
+        f"operation type {operation.operationType} not supported", hint="it is upsert or delete"
     )
 
 
 def _qualified(app_id: str, key: str) -> str:
-    if not key:
-        raise InvalidInputError("a state key is empty")
     if KEY_SEPARATOR in key:
         raise InvalidInputError(f"state key {key!r} contains {KEY_SEPARATOR!r}")
     return f"{app_id}{KEY_SEPARATOR}{key}"

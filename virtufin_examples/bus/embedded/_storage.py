@@ -89,6 +89,7 @@ class Storage:
             self._database.execute("DELETE FROM state WHERE expires_at <= ?", (now,))
             for change in changes:
                 self._check(change)
+            for change in changes:
                 if change.value is None:
                     self._database.execute("DELETE FROM state WHERE key = ?", (change.key,))
                     continue
