@@ -2,19 +2,17 @@
 
 from virtufin_examples.simulators._alpaca import (
     SIMULATED_HEADER,
-    SIMULATOR_KEY,
-    SIMULATOR_SECRET,
+    SIMULATED_KEY,
+    SIMULATED_SECRET,
     AlpacaSimulator,
-    SimulatorAddress,
 )
 from virtufin_examples.simulators._market import Emitted, Market
 
 __all__ = [
     "SIMULATED_HEADER",
-    "SIMULATOR_KEY",
-    "SIMULATOR_SECRET",
+    "SIMULATED_KEY",
+    "SIMULATED_SECRET",
     "AlpacaSimulator",
     "Emitted",
     "Market",
-    "SimulatorAddress",
 ]

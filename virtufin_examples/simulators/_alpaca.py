@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
 
@@ -27,19 +26,11 @@ from virtufin_examples.venues.alpaca import (
 from virtufin_examples.venues.alpaca.server import Gate, Outcome, server_for
 
 SIMULATED_HEADER = "x-virtufin-simulated"
-SIMULATOR_KEY = "SIMULATOR"
-SIMULATOR_SECRET = "simulator-secret"
+SIMULATED_KEY = "SIMULATED-KEY"  # no secrets: everybody may know what opens a simulator
+SIMULATED_SECRET = "SIMULATED-SECRET"
 
 _TICK_SECONDS = 0.01
 _DEFAULT_BOOK_PATH = "v1beta3/crypto/us"
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatorAddress:
-    """Where a simulator listens: append an endpoint's path to `url`."""
-
-    url: str
-    control_url: str
 
 
 class AlpacaSimulator:
@@ -58,8 +49,8 @@ class AlpacaSimulator:
         control_port: int = 0,
         seed: int = 1,
         rate: float = 100.0,
-        key: str = SIMULATOR_KEY,
-        secret: str = SIMULATOR_SECRET,
+        key: str = SIMULATED_KEY,
+        secret: str = SIMULATED_SECRET,
         limits: Limits = ALGO_TRADER_PLUS,
         max_buffered_bytes: int = 8 * 1024 * 1024,
     ) -> None:
@@ -81,6 +72,7 @@ class AlpacaSimulator:
         self._pacer = Pacer(rate, 0.0)
         self._turn = 0
         self._server: asyncio.Server | None = None
+        self._control_address = ""
         self._pump: asyncio.Task[None] | None = None
         self._control = ControlServer(
             (
@@ -92,8 +84,13 @@ class AlpacaSimulator:
             )
         )
 
-    async def start(self) -> SimulatorAddress:
-        """Listen; raises `UnavailableError` naming the port when it is taken."""
+    @property
+    def control_address(self) -> str:
+        """Where the control endpoints are served over HTTP, as `host:port`; empty before `start`."""
+        return self._control_address
+
+    async def start(self) -> str:
+        """Listen; returns `host:port`. Raises `UnavailableError` naming the port when it is taken."""
         try:
             self._server = await ws_create_server(
                 self._upgrade,
@@ -112,7 +109,8 @@ class AlpacaSimulator:
             raise UnavailableError(message) from error
         self._pump = asyncio.create_task(self._run(), name="alpaca-simulator")
         port = int(self._server.sockets[0].getsockname()[1])
-        return SimulatorAddress(f"ws://{self._host}:{port}", f"http://{self._host}:{control_port}")
+        self._control_address = f"{self._host}:{control_port}"
+        return f"{self._host}:{port}"
 
     async def stop(self) -> None:
         """Close all sockets with 1001 and stop listening."""

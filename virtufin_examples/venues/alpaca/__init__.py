@@ -12,6 +12,7 @@ from virtufin_examples.venues.alpaca._codec import (
     encoding_of,
     join,
     read_struct,
+    transcode,
 )
 from virtufin_examples.venues.alpaca._codes import (
     ERROR_CODES,
@@ -126,5 +127,6 @@ __all__ = [
     "parse_frame",
     "read_struct",
     "subscribe_message",
+    "transcode",
     "unsubscribe_message",
 ]

@@ -78,6 +78,11 @@ def decode(payload: bytes) -> object:
     return value
 
 
+def transcode(payload: bytes, encoding: WireEncoding) -> bytes:
+    """Spell a message in another encoding: JSON with resolved secrets for a stream that takes msgpack."""
+    return payload if encoding_of(payload) is encoding else encode(decode(payload), encoding)
+
+
 def _struct_hook(kind: type, value: object) -> object:
     if kind is not Timestamp:
         raise NotImplementedError(f"{kind.__name__} cannot be read")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from virtufin_examples.venues._connector import Disposition
+from virtufin_examples.venues import Disposition
 
 STALE_SESSION_SECONDS = 90.0
 """How long Alpaca may count a session whose network went away (reported by users; not documented)."""

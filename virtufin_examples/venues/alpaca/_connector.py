@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.venues._connector import Disposition, Refused, Session
+from virtufin_examples.venues import Disposition, Refused, Session
+from virtufin_examples.venues.alpaca._codec import MSGPACK_CONTENT_TYPE
 from virtufin_examples.venues.alpaca._endpoints import Kind, endpoint_of
 from virtufin_examples.venues.alpaca._market_session import MarketSession
 from virtufin_examples.venues.alpaca._trading_session import TradingSession
@@ -47,6 +48,10 @@ class AlpacaConnector:
         if status == _HTTP_UNAVAILABLE and wait_seconds is not None:
             return Refused(status, reason, Disposition.WAIT, wait_seconds)
         return Refused(status, reason, Disposition.RETRY)
+
+    def upgrade_headers(self, url: str) -> dict[str, str]:
+        """Headers that a stream needs at the upgrade: the option streams speak msgpack only."""
+        return {"Content-Type": MSGPACK_CONTENT_TYPE} if endpoint_of(url).msgpack_only else {}
 
     def session(self, url: str, options: Mapping[str, str]) -> Session:
         """Return a fresh session; `InvalidInputError` for an unknown endpoint and for any option."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.venues._connector import (
+from virtufin_examples.venues import (
     Acknowledged,
     Authenticated,
     Disposition,

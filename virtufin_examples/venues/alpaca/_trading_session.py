@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.venues._connector import Acknowledged, Authenticated, Disposition, Refused, Verdict
+from virtufin_examples.venues import Acknowledged, Authenticated, Disposition, Refused, Verdict
 from virtufin_examples.venues.alpaca._codec import decode
 from virtufin_examples.venues.alpaca._codes import error_code
 
