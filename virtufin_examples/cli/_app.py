@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from virtufin_examples.cli import _services, _simulate, _up
+from virtufin_examples.cli import _connections, _feed, _services, _simulate, _subscribe, _up, _workers
 
 app = typer.Typer(
     name="virtufin",
@@ -15,9 +15,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_up.register(app)
-_services.register(app)
-_simulate.register(app)
+for _module in (_up, _feed, _subscribe, _connections, _workers, _simulate, _services):
+    _module.register(app)
 
 
 def main() -> None:

@@ -1,0 +1,98 @@
+"""`virtufin subscribe TOPIC`: a tap through the gateway's broadcast; it takes nobody's frames."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from virtufin_examples.cli._gateway_client import AsJson, Gateway, api_client
+from virtufin_examples.cli._outcome import print_json, run
+
+if TYPE_CHECKING:
+    from virtufin_examples.client import CloudEvent
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: virtufin subscribe alpaca-ticks --count 10")(subscribe)
+
+
+def subscribe(
+    topic: Annotated[str, typer.Argument(help="The topic.")],
+    count: Annotated[int, typer.Option(min=0, help="End after so many messages; 0: never.")] = 0,
+    gateway: Gateway = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what a topic carries, until Ctrl-C."""
+
+    async def work() -> None:
+        seen = 0
+        async with api_client(gateway) as api, await api.subscribe(topic) as tap:
+            async for event in tap:
+                _print(topic, event, as_json=as_json)
+                seen += 1
+                if seen == count:
+                    return
+
+    run(work(), as_json=as_json)
+
+
+def _print(topic: str, event: CloudEvent, *, as_json: bool) -> None:
+    from virtufin_examples.errors import InvalidInputError
+    from virtufin_examples.frames import Frame, decode_message, note_dict
+
+    try:
+        items = decode_message(topic, event.type, event.content_type, event.data, event.extensions)
+    except InvalidInputError:  # a topic that no WebSocketManager publishes to, such as a lifecycle topic
+        _print_event(topic, event, as_json=as_json)
+        return
+    for item in items:
+        kind = type(item).__name__.lower()
+        if not isinstance(item, Frame):
+            if as_json:
+                print_json({"event": kind, **note_dict(item)})
+            else:
+                typer.echo(f"{kind}: {note_dict(item)}")
+        elif as_json:
+            print_json(
+                {
+                    "event": kind,
+                    "topic": topic,
+                    "connection_id": item.connection_id,
+                    "epoch": item.epoch,
+                    "sequence": item.sequence,
+                    "received_ns": str(item.received_ns),
+                    "data": _data(item.data),
+                }
+            )
+        else:
+            typer.echo(f"{item.sequence:>8}  {_readable(item.data)}")
+
+
+def _print_event(topic: str, event: CloudEvent, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "event": "message",
+                "topic": topic,
+                "id": event.id,
+                "type": event.type,
+                "data": _data(event.data),
+            }
+        )
+    else:
+        typer.echo(f"{event.type}: {_readable(event.data)}")
+
+
+def _data(data: bytes) -> str | dict[str, str]:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}
+
+
+def _readable(data: bytes) -> str:
+    text = _data(data)
+    return text if isinstance(text, str) else f"<{len(data)} bytes, binary>"
