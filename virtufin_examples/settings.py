@@ -6,7 +6,7 @@ Every variable is listed with its default in `.env.example`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -68,6 +68,8 @@ class PlatformSettings(_Base):
     allowed_code_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Hosts that worker code may come from besides public ones, separated by commas."""
     worker_recovery: bool = True
+    dotnet_runtime: Literal["auto", "dotnet", "wheel", "mono"] = "auto"
+    """What .NET workers run on: .NET 8 or newer, the runtime wheel, Mono, or the first of them."""
 
     instance_id: str = ""
     """Name of this WebSocketManager; empty: the host's name and a random part."""
