@@ -1,0 +1,1 @@
+"""The C# worker and its build; see `README.md`."""
