@@ -28,6 +28,8 @@ class MergeNumbers:
 
     frames: int = 0
     gaps: int = 0
+    missing: int = 0
+    """Numbers inside gaps of cause `bus`."""
     duplicates: int = 0
     """Items that had been handed out before."""
     late: int = 0
@@ -187,6 +189,7 @@ class Reorder:
                 )
             )
             self._numbers.gaps += 1
+            self._numbers.missing += end + 1 - first
             first = end + 1
         if not self._started:
             self._start(self.next_sequence)

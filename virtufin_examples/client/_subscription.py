@@ -1,0 +1,268 @@
+"""The subscription of a topic: messages from Dapr in, items in order out."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from virtufin_examples.bus import Ack, BusSubscription, Delivery
+from virtufin_examples.bus.dapr import DaprBus
+from virtufin_examples.client._sidecar import SidecarFinder
+from virtufin_examples.errors import InvalidInputError
+from virtufin_examples.frames import (
+    Frame,
+    Item,
+    Merger,
+    Silent,
+    events_topic,
+    read_message,
+)
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[Item], Awaitable[None] | None]
+
+_NS_PER_SECOND = 1_000_000_000
+_PAUSE_NS = 100_000_000
+"""What a reader's pause between two pulls counts for at most. While it is away nothing is read, so what would
+fill a hole may be there already. Well below the window."""
+_HINT_SECONDS = 1.0
+_COMPETITION_MISSING = 20
+_COMPETITION_SHARE = 0.2
+"""So many numbers missing, and so large a part of all: another reader takes them. Two take half each."""
+
+
+class Subscription:
+    """An async iterator of `Frame`, `Gap`, `Stale`, `Restored`, `Silent` (and `Late`) of one topic.
+
+    Made by `subscribe`. It reads the topic and its `.events` companion, reconnects by itself, and
+    acknowledges a message when iteration takes its items: what an ended program had not taken goes back to
+    the broker. Iteration ends with `close`, after what had been taken already.
+    """
+
+    def __init__(self, topic: str, merger: Merger, finder: SidecarFinder, app_id: str) -> None:
+        self.topic = topic
+        self.app_id = app_id
+        self._merger = merger
+        self._finder = finder
+        self._bus: DaprBus | None = None
+        self._sources: list[BusSubscription] = []
+        self._taking: dict[asyncio.Task[Delivery | None], AsyncIterator[Delivery]] = {}
+        self._ready: deque[Item] = deque()
+        self._zero_ns = 0  # the merger's clock starts at 0 and stands still while the reader is away
+        self._left_ns = 0
+        self._closed = False
+        self._competition_told = False
+        self._lag_ns = 0
+        self.foreign = 0
+        """Messages on the topic that no WebSocketManager published; the first one is reported."""
+
+    async def start(self) -> Self:
+        """Subscribe; returns when both subscriptions are in force."""
+        sidecar = await self._finder.find()
+        self._bus = DaprBus(
+            target=sidecar.endpoint,
+            app_id=self.app_id,
+            api_token=sidecar.api_token,
+            pubsub_name=sidecar.pubsub_name,
+        )
+        try:
+            for topic in (events_topic(self.topic), self.topic):
+                source = await self._bus.subscribe(topic)
+                self._sources.append(source)
+                self._take(aiter(source))
+        except BaseException:
+            await self.close()
+            raise
+        self._zero_ns = self._left_ns = time.monotonic_ns()
+        return self
+
+    def __await__(self) -> Generator[object, None, Self]:
+        """Start it without `async with`; then `close` is the caller's."""
+        return self.start().__await__()
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    async def close(self) -> None:
+        """End both subscriptions and the connection."""
+        self._closed = True
+        if self._bus is not None:
+            await self._bus.close()
+        if self._taking:
+            await asyncio.wait(self._taking)
+
+    @property
+    def lag(self) -> float:
+        """Seconds from the socket's receipt of the latest frame to its hand-over."""
+        return self._lag_ns / _NS_PER_SECOND
+
+    @property
+    def frames(self) -> int:
+        """Frames in order so far."""
+        return self._merger.numbers.frames
+
+    @property
+    def gaps(self) -> int:
+        """Gaps, announced and found."""
+        return self._merger.numbers.gaps
+
+    @property
+    def duplicates(self) -> int:
+        """Repeats that were dropped."""
+        return self._merger.numbers.duplicates
+
+    @property
+    def late(self) -> int:
+        """Items that came after their gap had been told."""
+        return self._merger.numbers.late
+
+    @property
+    def refused(self) -> int:
+        """Frames of an instance that no longer holds the connection."""
+        return self._merger.numbers.refused
+
+    @property
+    def breaks(self) -> int:
+        """How often the connection to Dapr broke."""
+        return sum(source.breaks for source in self._sources)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Item:
+        """Return the next item; it may be cancelled without loss."""
+        while not self._ready:
+            if not await self._pull():
+                raise StopAsyncIteration
+        item = self._ready.popleft()
+        if isinstance(item, Frame):
+            self._lag_ns = time.time_ns() - item.received_ns
+        return item
+
+    async def batches(self) -> AsyncIterator[list[Item]]:
+        """Yield the items in lists, as they became ready together: less work per frame on a busy topic."""
+        while (batch := await self.next_batch()) is not None:
+            yield batch
+
+    async def next_batch(self) -> list[Item] | None:
+        """Return all items that are ready, at least one, or None at the end; cancelling it loses nothing."""
+        while not self._ready:
+            if not await self._pull():
+                return None
+        batch = list(self._ready)
+        self._ready.clear()
+        last = next((item for item in reversed(batch) if isinstance(item, Frame)), None)
+        if last is not None:
+            self._lag_ns = time.time_ns() - last.received_ns
+        return batch
+
+    async def run(self, handler: Handler) -> None:
+        """Call `handler` (a function or a coroutine function) with each item until `close`.
+
+        What it raises is reported in the log with its traceback, and the next item follows.
+        """
+        async for item in self:
+            try:
+                result = handler(item)
+                if inspect.isawaitable(result):
+                    await result
+            except Exception:  # noqa: BLE001 - a handler may raise anything; reported with its traceback
+                _log.exception("handler of topic %s failed on a %s", self.topic, type(item).__name__)
+
+    def _take(self, source: AsyncIterator[Delivery]) -> None:
+        # The task outlives a cancelled reader, so that no delivery is lost with it.
+        self._taking[asyncio.ensure_future(_next_delivery(source))] = source
+
+    async def _pull(self) -> bool:
+        """Wait for messages or for the end of a window; return False at the end."""
+        if not self._taking:
+            return False
+        self._zero_ns += max(0, time.monotonic_ns() - self._left_ns - _PAUSE_NS)
+        try:
+            due_ns = self._merger.deadline_ns()
+            timeout = None if due_ns is None else max(0, due_ns - self._now_ns()) / _NS_PER_SECOND
+            done, _ = await asyncio.wait(self._taking, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                source = self._taking.pop(task)
+                delivery = task.result()
+                if delivery is not None:
+                    self._take(source)
+                    self._merge(delivery)
+                    await delivery.answer(Ack.SUCCESS)
+            due_ns = self._merger.deadline_ns()
+            if due_ns is not None and self._now_ns() >= due_ns and not self._closed:
+                await self._let_time_pass()
+        finally:
+            self._left_ns = time.monotonic_ns()
+        return True
+
+    def _now_ns(self) -> int:
+        return time.monotonic_ns() - self._zero_ns
+
+    def _merge(self, delivery: Delivery) -> None:
+        event = delivery.event
+        try:
+            message = read_message(self.topic, event.type, event.content_type, event.data, event.extensions)
+        except InvalidInputError as error:
+            self.foreign += 1
+            if self.foreign == 1:
+                _log.warning("left out, and not told again: %s", error)
+            return
+        self._ready.extend(self._merger.add(message.items, now_ns=self._now_ns(), instance=message.instance))
+
+    async def _let_time_pass(self) -> None:
+        now_ns = self._now_ns()
+        items = self._merger.advance(now_ns)
+        self._ready.extend(item for item in items if not isinstance(item, Silent))
+        self._look_for_competition()
+        for item in items:
+            if isinstance(item, Silent):
+                await self._tell_silence(item, now_ns)
+
+    def _look_for_competition(self) -> None:
+        numbers = self._merger.numbers
+        total = numbers.missing + numbers.frames
+        if (
+            numbers.missing >= max(_COMPETITION_MISSING, total * _COMPETITION_SHARE)
+            and not self._competition_told
+        ):
+            self._competition_told = True
+            _log.warning(
+                "%d of %d frames of topic %s did not arrive: does another program read with the same app id?",
+                numbers.missing,
+                total,
+                self.topic,
+            )
+
+    async def _tell_silence(self, silent: Silent, now_ns: int) -> None:
+        """Hand it out in Unix time, and where no heartbeat ever came, with the topics that have one."""
+        since_ns = time.time_ns() - (now_ns - silent.since_ns)
+        hint = ""
+        try:
+            if not self._merger.had_heartbeat:
+                async with asyncio.timeout(_HINT_SECONDS):
+                    hint = await self._finder.other_topics()
+        except TimeoutError:
+            _log.info("the gateway did not say in time which topics there are")
+        finally:
+            self._ready.append(msgspec.structs.replace(silent, since_ns=since_ns, hint=hint))
+
+
+async def _next_delivery(source: AsyncIterator[Delivery]) -> Delivery | None:
+    return await anext(source, None)
