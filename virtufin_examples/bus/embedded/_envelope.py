@@ -11,6 +11,7 @@ import base64
 import binascii
 import datetime as dt
 import functools
+import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ DEFAULT_TYPE = "com.dapr.event.sent"
 DEFAULT_SOURCE = "Dapr"
 SPEC_VERSION = "1.0"
 STREAM_PATH = "/"
+MAX_NESTING = 16  # of extensions
 
 _DATA_FIELDS = frozenset(("data", "data_base64"))
 _EVENT_FIELDS = frozenset(("id", "source", "type", "specversion", "datacontenttype"))
@@ -83,7 +85,7 @@ def event_from_structured(request: Publish, moment: Moment) -> Message:
         given = {
             name: msgspec.json.decode(value) for name, value in attributes.items() if name not in _DATA_FIELDS
         }
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInputError(
             f"data for topic {request.topic!r} are no CloudEvent: {error}",
             hint=f"content type {CLOUDEVENT_JSON} asks for a JSON object",
@@ -100,6 +102,8 @@ def event_from_structured(request: Publish, moment: Moment) -> Message:
     )
     event.spec_version = _attribute(given, "specversion", SPEC_VERSION)
     extensions = {name: value for name, value in given.items() if name not in _EVENT_FIELDS}
+    for name, value in extensions.items():
+        _check_extension(name, value, MAX_NESTING)
     extensions["topic"] = request.topic
     extensions["pubsubname"] = PUBSUB_NAME
     for name in _TRACE_FIELDS:
@@ -205,7 +209,22 @@ def _event(
 
 def _attribute(given: Mapping[str, object], name: str, default: str) -> str:
     value = given.get(name)
-    return default if value is None else str(value)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        raise InvalidInputError(f"attribute {name} of the CloudEvent is {value!r}, not a string")
+    return value
+
+
+def _check_extension(name: str, value: object, levels: int) -> None:
+    """Refuse what a subscriber could not read: protobuf stops at 100 levels, and its numbers are doubles."""
+    if isinstance(value, dict | list):
+        if levels == 0:
+            raise InvalidInputError(f"attribute {name} of the CloudEvent is nested too deeply")
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check_extension(name, inner, levels - 1)
+    elif isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise InvalidInputError(f"attribute {name} of the CloudEvent is too large a number")
 
 
 def _expiry(metadata: Mapping[str, str], moment: Moment, extensions: dict[str, object]) -> float | None:
@@ -245,6 +264,6 @@ def _is_text(content_type: str) -> bool:
 def _holds_json(data: bytes) -> bool:
     try:
         msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
