@@ -1,1 +1,7 @@
-"""Placeholder docstring."""
+"""The API gateway: any method of any back end, events, state and configuration, over gRPC and REST."""
+
+from virtufin_examples.gateway._entry import ServiceEntry
+from virtufin_examples.gateway._service import GatewayService
+from virtufin_examples.gateway._services_file import load_services
+
+__all__ = ["GatewayService", "ServiceEntry", "load_services"]
