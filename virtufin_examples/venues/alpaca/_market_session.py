@@ -24,7 +24,10 @@ _AUTH_CODES = frozenset({402, 403, 406, 408, 409, 411})
 # Alpaca writes T first. A data message's type is one letter; a control message's is a word.
 _JSON_START = b'[{"T":"'
 _JSON_WORDS = (b'"success"', b'"subscription"', b'"error"')
-_MSGPACK_START = b"\xa1T"
+_JSON_STARTS = b"[{ \t\r\n"
+_MSGPACK_ONE = b"\x91"  # an array of one
+_MSGPACK_KEY = b"\xa1T"
+_MSGPACK_TYPE_AT = 4  # after the array's head, the map's, and the key
 _MSGPACK_LETTER = 0xA1
 _MSGPACK_WORDS = (b"\xa7success", b"\xacsubscription", b"\xa5error")
 _SCAN_BYTES = 256
@@ -109,9 +112,13 @@ class MarketSession:
         """Tell by the first bytes: control messages come alone, and their type is a word."""
         if payload.startswith(_JSON_START):
             return payload[8:9] != b'"'
-        if payload[:1] == b"\x91" and payload[2:4] == _MSGPACK_START:
-            return payload[4] != _MSGPACK_LETTER if len(payload) > 4 else False
-        words = _JSON_WORDS if payload[:1] in b"[{ \r\n\t" else _MSGPACK_WORDS
+        words = _JSON_WORDS
+        if payload[:1] not in _JSON_STARTS:
+            if payload[:1] != _MSGPACK_ONE:
+                return False
+            if payload[2:4] == _MSGPACK_KEY:
+                return len(payload) > _MSGPACK_TYPE_AT and payload[_MSGPACK_TYPE_AT] != _MSGPACK_LETTER
+            words = _MSGPACK_WORDS
         head = payload[:_SCAN_BYTES]
         return any(word in head for word in words)
 
