@@ -54,7 +54,8 @@ async def open_feed(
     Without `credentials` the platform's secret named after the venue is referred to. `keep` leaves the feed
     running, without a lease; `close_feed` ends it by its run id. Otherwise worker and connection carry a
     lease of 30 s, which is renewed while the block runs. `dapr_endpoint` is where the frames are read from
-    (empty: see `subscribe`). Raises `VirtufinError`s: `VenueError` with the venue's code and words when it refuses.
+    (empty: see `subscribe`). Raises `VirtufinError`s: `VenueError` with the venue's code and words when it
+    refuses.
     """
     async with contextlib.AsyncExitStack() as stack:
         gateway = api if api is not None else await stack.enter_async_context(_default_api())
@@ -118,7 +119,7 @@ class _Opening:
         with self._steps.step("subscribe") as note:
             note.detail = self._settings.topic
             self._subscription = await subscribe(
-                self._settings.topic, endpoint=dapr_endpoint, gateway=self._api
+                self._settings.topic, dapr=dapr_endpoint or None, api=self._api
             )
         first, published_ns = await self._connect(self._commands, self._subscription, credentials)
         with self._steps.step("list") as note:
