@@ -1,0 +1,67 @@
+"""What a run will use: which gateway, which upstream, with which credentials."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from virtufin_examples.client import ClientSettings, Credentials, FeedSettings
+from virtufin_examples.client._embedded import SIMULATOR_SECRET_NAME, EmbeddedSimulator
+from virtufin_examples.errors import InvalidInputError
+from virtufin_examples.example_run._options import Options, Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`gateway` is empty where a platform is started for the run."""
+
+    settings: FeedSettings
+    gateway: str
+    simulated: bool
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the run starts a platform of its own."""
+        return not self.gateway
+
+    @property
+    def upstream(self) -> str:
+        """`live` or `simulator`."""
+        return str(Upstream.SIMULATOR if self.simulated else Upstream.LIVE)
+
+
+def make_plan(options: Options, settings: FeedSettings, client: ClientSettings) -> Plan:
+    """Decide; `InvalidInputError` for what cannot be done, before anything starts."""
+    gateway = options.gateway or client.api_url
+    if options.keep and not gateway:
+        raise InvalidInputError(
+            "--keep needs a platform that outlives the script",
+            hint="start one with `virtufin up` and set VIRTUFIN_API_URL=127.0.0.1:5002",
+        )
+    if options.upstream is Upstream.LIVE and not gateway and not client.has_alpaca_keys:
+        raise InvalidInputError(
+            "--upstream live: ALPACA_API_KEY and ALPACA_API_SECRET are not set",
+            hint="set both in the environment or .env, or use --upstream simulator",
+        )
+    if options.upstream is Upstream.AUTO:
+        simulated = not gateway and not client.has_alpaca_keys
+    else:
+        simulated = options.upstream is Upstream.SIMULATOR
+    return Plan(settings, gateway, simulated)
+
+
+def at_simulator(settings: FeedSettings, simulator: EmbeddedSimulator) -> FeedSettings:
+    """Return the settings with the simulator in place of the venue: same path, same protocol."""
+    there, here = urlsplit(simulator.url), urlsplit(settings.url)
+    url = urlunsplit((there.scheme, there.netloc, here.path, here.query, ""))
+    return dataclasses.replace(settings, url=url, connector=settings.venue.name)
+
+
+def credentials_for(plan: Plan, simulator: EmbeddedSimulator | None) -> Credentials:
+    """Return references to secrets of the platform; on a foreign gateway the simulator's public keys."""
+    if simulator is None:
+        return Credentials.reference(plan.settings.venue.name)
+    if plan.embedded:
+        return Credentials.reference(SIMULATOR_SECRET_NAME)
+    return Credentials(simulator.key, simulator.secret, secrets=False)

@@ -1,0 +1,150 @@
+"""A run from start to end: platform, feed, data, summary."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from virtufin_examples.client import (
+    ApiClient,
+    ClientSettings,
+    Engine,
+    Feed,
+    FeedSettings,
+    new_run_id,
+    open_feed,
+    packed_worker,
+)
+from virtufin_examples.client._steps import Steps
+from virtufin_examples.example_run._header import Header
+from virtufin_examples.example_run._interrupt import Interrupts, Phase
+from virtufin_examples.example_run._local_engine import local_engine
+from virtufin_examples.example_run._options import Options
+from virtufin_examples.example_run._package import built_worker
+from virtufin_examples.example_run._plan import Plan, at_simulator, credentials_for
+from virtufin_examples.example_run._platform import Started, started
+from virtufin_examples.example_run._summary import Summary
+from virtufin_examples.example_run._tally import Tally
+from virtufin_examples.example_run._views import TICK_SECONDS, RunView
+
+
+class ExampleRun:
+    """One run of an example script; `run` does all of it."""
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        options: Options,
+        plan: Plan,
+        client: ClientSettings,
+        view: RunView,
+        interrupts: Interrupts,
+    ) -> None:
+        self._title = title
+        self._options = options
+        self._plan = plan
+        self._key = client.api_key.get_secret_value() or None
+        self._view = view
+        self._interrupts = interrupts
+        self._run_id = new_run_id()
+
+    async def run(self) -> None:
+        """Open, show, end; raises `VirtufinError`s, and `CancelledError` when interrupted while opening."""
+        async with started(self._plan, Steps(self._view.step)) as ours:
+            gateway = ours.platform.gateway if ours.platform else self._plan.gateway
+            async with ApiClient(gateway, self._key) as api:
+                summary = await self._feed(api, ours)
+        self._view.summary(summary)
+
+    async def _feed(self, api: ApiClient, ours: Started) -> Summary:
+        settings = (
+            at_simulator(self._plan.settings, ours.simulator) if ours.simulator else self._plan.settings
+        )
+        engine, expected = Engine(self._options.engine), "as the platform has it"
+        if self._plan.embedded:
+            engine, expected = await asyncio.to_thread(local_engine, engine)
+        await self._show_header(api, settings, engine, expected)
+        async with open_feed(
+            settings,
+            api=api,
+            engine=engine,
+            credentials=credentials_for(self._plan, ours.simulator),
+            run_id=self._run_id,
+            keep=self._options.keep,
+            dapr_endpoint=ours.platform.runtime if ours.platform else "",
+            on_step=self._view.step,
+            package_source=built_worker,
+        ) as feed:
+            tally = Tally(feed.info.published_ns)
+            self._interrupts.phase = Phase.LIVE
+            self._view.live()
+            try:
+                await self._until_the_end(feed, tally, ours)
+            finally:
+                self._interrupts.phase = Phase.CLOSING
+                self._view.ended()
+        return Summary(
+            run_id=self._run_id,
+            tally=tally,
+            engine=str(feed.info.engine),
+            runtime=feed.info.worker.runtime,
+            upstream=self._plan.upstream,
+            platform="embedded" if self._plan.embedded else api.endpoint,
+            simulated=self._plan.simulated,
+            kept=self._options.keep,
+        )
+
+    async def _show_header(
+        self, api: ApiClient, settings: FeedSettings, engine: Engine, expected: str
+    ) -> None:
+        package = await packed_worker(engine)
+        source = "embedded platform" if self._plan.embedded else "yours"
+        self._view.header(
+            Header(
+                title=self._title,
+                simulated=self._plan.simulated,
+                run_id=self._run_id,
+                gateway=f"{api.endpoint} ({source})",
+                upstream=f"{self._plan.upstream}, {settings.url.partition('?')[0]}",
+                package=f"{package.name} {package.version}",
+                engine=f"{engine}, {expected}",
+                symbols=settings.symbols,
+                channel=settings.channel,
+                topic=settings.topic,
+            )
+        )
+
+    async def _until_the_end(self, feed: Feed, tally: Tally, ours: Started) -> None:
+        """Hand items on until enough, Ctrl-C, the time is up, or something has failed."""
+        reading = asyncio.create_task(self._read(feed, tally), name="frames")
+        asked = asyncio.create_task(self._interrupts.asked.wait(), name="interrupt")
+        ticking = asyncio.create_task(self._tick(), name="display")
+        deaths = [asyncio.create_task(child.ended(), name="child") for child in ours.children]
+        tasks = (reading, asked, ticking, *deaths)
+        try:
+            await asyncio.wait(
+                tasks, timeout=self._options.duration_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            for death in deaths:
+                if death.done():
+                    raise death.result()
+            for own in (reading, ticking):
+                if own.done():
+                    own.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, feed: Feed, tally: Tally) -> None:
+        async for item in feed:
+            tally.add(item, time.time_ns())
+            self._view.item(item)
+            if tally.frames == self._options.frames:
+                return
+
+    async def _tick(self) -> None:
+        while True:
+            self._view.tick()
+            await asyncio.sleep(TICK_SECONDS)

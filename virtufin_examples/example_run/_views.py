@@ -1,0 +1,198 @@
+"""How a run is shown: JSON lines, a line a frame, or a table in place."""
+
+from __future__ import annotations
+
+import collections
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from virtufin_examples.client import FeedSettings, Step
+from virtufin_examples.example_run._header import Header, header_lines
+from virtufin_examples.example_run._json import frame_event, gap_event, step_event, summary_event
+from virtufin_examples.example_run._lines import event_line, frame_line
+from virtufin_examples.example_run._market import Market
+from virtufin_examples.example_run._options import View
+from virtufin_examples.example_run._output import Output
+from virtufin_examples.example_run._summary import Summary, summary_lines
+from virtufin_examples.frames import Frame, Gap, Item
+
+TICK_SECONDS = 0.25
+_NOTES = 5
+_CHROME_LINES = 12  # of a terminal, that are not rows: title, header, notes, a margin
+
+
+class RunView(Protocol):
+    """What a run tells its view, in this order; `item` is called for every item and must be quick."""
+
+    def header(self, header: Header) -> None:
+        """Before the first step."""
+
+    def step(self, step: Step) -> None:
+        """A step has ended."""
+
+    def live(self) -> None:
+        """Data begin."""
+
+    def item(self, item: Item) -> None:
+        """Data."""
+
+    def tick(self) -> None:
+        """Every quarter of a second while live."""
+
+    def ended(self) -> None:
+        """Data have ended; steps of ending follow."""
+
+    def summary(self, summary: Summary) -> None:
+        """Last."""
+
+
+class JsonView:
+    """JSON lines only. Stale, restored and silent go to the log, which is stderr."""
+
+    def __init__(self, output: Output, log: Callable[[str], object]) -> None:
+        self._output = output
+        self._log = log
+
+    def header(self, header: Header) -> None:
+        """Nothing: the summary says it."""
+
+    def step(self, step: Step) -> None:
+        """Print the step."""
+        self._write(step_event(step))
+        if step.error:
+            self._log(f"{step.name}: {step.error}")
+
+    def live(self) -> None:
+        """Nothing."""
+
+    def item(self, item: Item) -> None:
+        """Print a frame or a gap."""
+        if isinstance(item, Frame):
+            self._write(frame_event(item))
+        elif isinstance(item, Gap):
+            self._write(gap_event(item))
+        else:
+            self._log(event_line(item))
+
+    def tick(self) -> None:
+        """Nothing."""
+
+    def ended(self) -> None:
+        """Nothing."""
+
+    def summary(self, summary: Summary) -> None:
+        """Print the summary."""
+        self._write(summary_event(summary))
+
+    def _write(self, event: dict[str, object]) -> None:
+        self._output.line(msgspec.json.encode(event).decode())
+
+
+class LinesView:
+    """Header and numbered steps, then a line a frame."""
+
+    def __init__(self, output: Output, symbols: tuple[str, ...]) -> None:
+        self._output = output
+        self._market = Market(symbols)
+        self._steps = 0
+
+    def header(self, header: Header) -> None:
+        """Print the header."""
+        for line in header_lines(header):
+            self._output.line(line)
+
+    def step(self, step: Step) -> None:
+        """Print the step with its number, outcome and time."""
+        self._steps += 1
+        outcome = "ok" if step.ok else "FAILED"
+        line = f"{self._steps:>4}  {step.name:<19}{outcome:<7}{step.ms:>8.0f} ms"
+        self._output.line(f"{line}  {step.detail}".rstrip())
+        if step.error:
+            self._output.line(f"      {step.error}")
+
+    def live(self) -> None:
+        """Nothing: the first frame shows it."""
+
+    def item(self, item: Item) -> None:
+        """Print a line."""
+        if isinstance(item, Frame):
+            self._output.line(frame_line(item, self._market.add(item)))
+        else:
+            self._output.line(f"{'':>8}  {event_line(item)}")
+
+    def tick(self) -> None:
+        """Nothing."""
+
+    def ended(self) -> None:
+        """Nothing."""
+
+    def summary(self, summary: Summary) -> None:
+        """Print the summary."""
+        for line in summary_lines(summary):
+            self._output.line(line)
+
+
+class TableView(LinesView):
+    """Header and numbered steps, then a table in place."""
+
+    def __init__(self, output: Output, symbols: tuple[str, ...], *, title: str, channel: str) -> None:
+        from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+        from rich.live import Live  # noqa: PLC0415 - the same
+
+        super().__init__(output, symbols)
+        self._title = title
+        self._channel = channel
+        self._notes: collections.deque[str] = collections.deque(maxlen=_NOTES)
+        self._console = Console()
+        self._display = Live(console=self._console, auto_refresh=False)
+
+    def live(self) -> None:
+        """Put the table on the screen."""
+        self._display.start()
+
+    def item(self, item: Item) -> None:
+        """Take it in; the next tick shows it."""
+        if isinstance(item, Frame):
+            for message in self._market.add(item):
+                if not message.symbol:  # a control message
+                    self._notes.append(f"#{item.sequence} {message.type} {message.text}")
+            return
+        if isinstance(item, Gap):
+            self._market.add_gap(item)
+        self._notes.append(event_line(item))
+
+    def tick(self) -> None:
+        """Draw the table."""
+        from virtufin_examples.example_run._table import market_table  # noqa: PLC0415 - rich, as above
+
+        now_ns = time.time_ns()
+        self._market.measure_rates(now_ns)
+        table = market_table(
+            self._market.rows,
+            title=self._title,
+            channel=self._channel,
+            now_ns=now_ns,
+            height=max(5, self._console.height - _CHROME_LINES),
+            notes=self._notes,
+        )
+        self._display.update(table, refresh=True)
+
+    def ended(self) -> None:
+        """Leave the last table on the screen."""
+        self.tick()
+        self._display.stop()
+
+
+def choose_view(wanted: View | None, settings: FeedSettings, output: Output, *, simulated: bool) -> RunView:
+    """Return the view that was asked for; by default a table in a terminal and lines elsewhere."""
+    if wanted is View.JSON:
+        return JsonView(output, log=lambda text: sys.stderr.write(text + "\n"))
+    if wanted is View.TABLE or (wanted is None and sys.stdout.isatty()):
+        mark = "SIMULATED  " if simulated else ""
+        title = f"{mark}{settings.venue.title} {settings.channel} on {settings.topic}"
+        return TableView(output, settings.symbols, title=title, channel=settings.channel)
+    return LinesView(output, settings.symbols)
