@@ -30,6 +30,7 @@ _FOLDER = Path(__file__).resolve().parent
 _PROJECT = _FOLDER / WORKER_NAME / f"{WORKER_NAME}.csproj"
 MCS_OPTIONS = ("-target:library", "-langversion:7.2", "-optimize", "-warn:4", "-warnaserror", "-nologo")
 _MIN_SDK_MAJOR = 8
+_GUID_BYTES = 16
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _INSTALL_HINT = (
     "install the .NET SDK 8 or newer (https://dotnet.microsoft.com/download) or Mono's compiler "
@@ -104,7 +105,24 @@ def compile_with_mcs(sources: Mapping[str, str]) -> bytes:
             file.write_text(sources[file.relative_to(folder).as_posix()], encoding="utf-8", newline="\n")
         output = folder / f"{WORKER_NAME}.dll"
         _run([mcs, *MCS_OPTIONS, f"-out:{output}", *map(str, files)])
-        return output.read_bytes()
+        return settle_module_id(output.read_bytes())
+
+
+def settle_module_id(assembly: bytes) -> bytes:
+    """Return an assembly whose module id is made from its content.
+
+    `mcs` makes the id by chance, which is all in which two of its builds differ. It is the first entry of the
+    stream `#GUID` of the metadata, whose root starts with `BSJB` (ECMA-335, II.24.2). Raises `BuildError`.
+    """
+    root = assembly.find(b"BSJB")
+    name = assembly.find(b"#GUID\0", root)
+    if root < 0 or name < 0:
+        raise BuildError("the compiler's output is no .NET assembly")
+    # A stream's header: offset from the root, size (4 bytes each, little-endian), name.
+    start = root + int.from_bytes(assembly[name - 8 : name - 4], "little")
+    end = start + _GUID_BYTES
+    blank = assembly[:start] + bytes(_GUID_BYTES) + assembly[end:]
+    return assembly[:start] + hashlib.sha256(blank).digest()[:_GUID_BYTES] + assembly[end:]
 
 
 def pack(assembly: bytes, source_hash: str) -> bytes:

@@ -1,10 +1,10 @@
-"""Runs one .NET worker on one runtime for the contract tests: JSON lines on stdin and stdout.
+"""Runs a .NET worker on one runtime for the contract tests, JSON lines on stdin and stdout.
 
     python dotnet_harness.py coreclr|mono worker.dll
 
-In: `{"start": id}`, `{"process": text}`, `{"gateway": text}` or `{"gateway_error": text}` as the answer to a call, and
-`{"memory": [[method, argument, ...], ...]}` for the reply memory alone. Out: `{"call": [service, method, request]}`,
-`{"result": value}` or `{"error": text}`.
+In: `{"new": worker id}` (null: not started), `{"process": text}`, `{"gateway": text}`
+or `{"gateway_error": text}` to answer a call, and `{"memory": [[method, argument, ...], ...]}` for calls on a new reply memory.
+Out: `{"call": [service, method, request]}`, `{"result": value}`, `{"error": text}`.
 """
 
 from __future__ import annotations
@@ -46,36 +46,41 @@ def main(kind: str, assembly: str) -> None:
         load_runtime(kind, Path(folder))
         import clr
 
-        clr.AddReference(assembly)
-        from Virtufin.DevKit import IGateway, ReplyMemory
-        from Virtufin.Workers import WebSocketManagerController
+    clr.AddReference(assembly)
+    from Virtufin.DevKit import IGateway, ReplyMemory
+    from Virtufin.Workers import WebSocketManagerController
 
-        class Gateway(IGateway):
-            __namespace__ = "Virtufin.Tests"
+    class Gateway(IGateway):
+        __namespace__ = "Virtufin.Tests"
 
-            def Invoke(self, service: str, method: str, request: str) -> str:
-                send({"call": [service, method, request]})
-                answer = json.loads(sys.stdin.readline())
-                if "gateway_error" in answer:
-                    raise RuntimeError(answer["gateway_error"])
-                return answer["gateway"]
+        def Invoke(self, service: str, method: str, request: str) -> str:  # noqa: N802 - the .NET name
+            send({"call": [service, method, request]})
+            answer = json.loads(sys.stdin.readline())
+            if "gateway_error" in answer:
+                raise RuntimeError(answer["gateway_error"])
+            return answer["gateway"]
 
-        worker = WebSocketManagerController()
-        send({"result": "ready"})
-        for line in sys.stdin:
-            message = json.loads(line)
-            try:
-                if "start" in message:
-                    worker.Start(message["start"], "command.websocketmanagercontroller", Gateway())
-                    send({"result": None})
-                elif "process" in message:
-                    send({"result": worker.Process(message["process"])})
-                else:
-                    memory = ReplyMemory()
-                    calls = message["memory"]
-                    send({"result": [getattr(memory, name)(*arguments) for name, *arguments in calls]})
-            except Exception as error:
-                send({"error": f"{type(error).__name__}: {error}"})
+    gateway = Gateway()
+    worker = None
+
+    def answer(message: dict) -> object:
+        nonlocal worker
+        if "new" in message:
+            worker = WebSocketManagerController()
+            if message["new"] is not None:
+                worker.Start(message["new"], "command.websocketmanagercontroller", gateway)
+            return None
+        if "process" in message:
+            return worker.Process(message["process"])
+        memory = ReplyMemory()
+        return [getattr(memory, method)(*arguments) for method, *arguments in message["memory"]]
+
+    for line in sys.stdin:
+        try:
+            result = {"result": answer(json.loads(line))}
+        except Exception as error:  # noqa: BLE001 - reported to the test, whatever it is
+            result = {"error": f"{type(error).__name__}: {error}"}
+        send(result)
 
 
 if __name__ == "__main__":

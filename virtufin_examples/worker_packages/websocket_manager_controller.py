@@ -29,7 +29,7 @@ KEEP_MS = 10 * 60 * 1000
 MAX_REPLIES = 4096
 """How many replies are remembered at most."""
 MAX_CHARACTERS = 4 * 1024 * 1024
-"""How many characters the remembered replies have at most together; a longer one is not kept."""
+"""How many characters they have at most together; a longer reply is not kept."""
 
 ALIASES = {"stop-publish": "stop_publish"}
 """Older names of commands; replies carry the newer one."""
@@ -95,7 +95,7 @@ class Command:
     def base64(self, field: str) -> str:
         """Return a string in base64, not decoded; it may be empty."""
         text = _as_text(field, self._required(field))
-        if not is_base64(text):
+        if not _is_base64(text):
             raise CommandError(f'field "{field}" is no base64')
         return text
 
@@ -239,26 +239,19 @@ class Controller:
         return {"id": connection_id, "message": "stopped publishing"}
 
     def _send_raw(self, command: Command) -> Json:
-        request = {
-            "id": command.text("id"),
-            "message": command.base64("message"),
-            "content_type": command.optional_text("content_type") or "application/json",
-            "secrets": command.optional_flag("secrets"),
-            "replay": command.optional_flag("replay"),
-        }
-        self._call("SendRaw", request)
+        request: Json = {"id": command.text("id"), "message": command.base64("message")}
+        request["content_type"] = command.optional_text("content_type") or "application/json"
+        options = {name: command.optional_flag(name) for name in ("secrets", "replay")}
+        self._call("SendRaw", request | options)
         return {"id": request["id"], "message": "sent"}
 
     def _list(self, _command: Command) -> Json:
-        found = self._call("List", {}).get("connections")
-        connections = found if isinstance(found, list) else []
-        return {
-            "connections": [
-                connection
-                for connection in connections
-                if isinstance(connection, dict) and connection.get("owner") == self.worker_id
-            ]
-        }
+        connections = self._call("List", {}).get("connections")
+        found = connections if isinstance(connections, list) else []
+        return {"connections": [connection for connection in found if self._owns(connection)]}
+
+    def _owns(self, connection: object) -> bool:
+        return isinstance(connection, dict) and connection.get("owner") == self.worker_id
 
     def _disconnect(self, command: Command) -> Json:
         connection_id = command.text("id")
@@ -354,12 +347,12 @@ class Worker:
         return self._controller
 
     def _failure(self, name: str, error: CommandError) -> str:
-        worker_id = self._controller.worker_id if self._controller else ""
-        reply = {"command": name, "success": False, "worker": worker_id, "message": error.message}
-        return _dumps(reply | {"code": error.code})
+        worker = self._controller.worker_id if self._controller else ""
+        failure = {"message": error.message, "code": error.code}
+        return _dumps({"command": name, "success": False, "worker": worker} | failure)
 
 
-def is_base64(text: str) -> bool:
+def _is_base64(text: str) -> bool:
     """Whether a text is base64 by RFC 4648, section 4: the plain alphabet, padded, nothing between."""
     if len(text) % 4:
         return False
@@ -368,7 +361,7 @@ def is_base64(text: str) -> bool:
 
 def _attribute(event: Json, name: str) -> str | None:
     value = event.get(name)
-    return value if value and isinstance(value, str) else None
+    return value or None if isinstance(value, str) else None
 
 
 def _data_object(event: Json) -> Json:
@@ -389,7 +382,7 @@ def _data_object(event: Json) -> Json:
 
 def _unpack(packed: str) -> str:
     try:
-        return base64.b64decode(packed).decode("utf-8") if is_base64(packed) else ""
+        return base64.b64decode(packed).decode("utf-8") if _is_base64(packed) else ""
     except UnicodeDecodeError:
         return ""  # bytes that are no UTF-8 are no JSON either
 
@@ -400,6 +393,7 @@ def _read_object(text: object) -> Json | None:
         return None
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # refuses half a surrogate pair (RFC 7493, 2.1)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and _is_bounded(value) else None

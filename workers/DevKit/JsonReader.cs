@@ -4,8 +4,8 @@ using System.Text;
 namespace Virtufin.DevKit
 {
     /// <summary>
-    /// Reads JSON as RFC 8259 defines it, nothing more. It keeps its own stack, so that deep nesting cannot overflow
-    /// the thread's, which would end the process.
+    /// Reads JSON as RFC 8259 defines it, nothing more; half a surrogate pair is refused (RFC 7493, section 2.1). It
+    /// keeps its own stack, so that deep nesting cannot overflow the thread's, which would end the process.
     /// </summary>
     public sealed class JsonReader
     {
@@ -137,7 +137,7 @@ namespace Virtufin.DevKit
                 char c = text[position++];
                 if (c == '"')
                 {
-                    return result.ToString();
+                    return Complete(result.ToString());
                 }
 
                 if (c < ' ')
@@ -149,6 +149,23 @@ namespace Virtufin.DevKit
             }
 
             throw Wrong("a string without an end");
+        }
+
+        private string Complete(string value)
+        {
+            for (int i = 0; i < value.Length; i++)
+            {
+                if (char.IsSurrogatePair(value, i))
+                {
+                    i++;
+                }
+                else if (char.IsSurrogate(value[i]))
+                {
+                    throw Wrong("half a surrogate pair");
+                }
+            }
+
+            return value;
         }
 
         private char ReadEscape()

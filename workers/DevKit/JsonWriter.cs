@@ -6,8 +6,8 @@ using System.Text;
 namespace Virtufin.DevKit
 {
     /// <summary>
-    /// Writes compact JSON in ASCII: everything else is escaped, because half a surrogate pair does not survive the way
-    /// from .NET to Python as a character.
+    /// Writes compact JSON in ASCII; everything else is escaped, as Python's json does it, so that the same worker in
+    /// both languages writes the same text.
     /// </summary>
     public static class JsonWriter
     {
