@@ -1,0 +1,81 @@
+"""The examples of docs/subscribing.md, run as they stand against a runtime on which a feed is published."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+DOC = Path(__file__).parents[2] / "docs" / "subscribing.md"
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOC.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+FEED = """
+import asyncio, sys, time
+from virtufin_examples.bus.dapr import DaprBus
+from virtufin_examples.bus.embedded import EmbeddedRuntime
+from virtufin_examples.frames import BATCH_CONTENT_TYPE, BATCH_EVENT_TYPE, Frame, encode_batch
+
+async def main():
+    runtime = EmbeddedRuntime()
+    address = (await runtime.start()).grpc
+    bus = DaprBus(target=address, app_id="websocketmanager")
+    print(address, flush=True)
+    stop = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
+    sequence = 1
+    while not stop.done():
+        frames = [
+            Frame("alpaca-ticks", "c", 1, sequence + index, time.time_ns(), b'{"T":"t","S":"FAKEPACA"}')
+            for index in range(3)
+        ]
+        await bus.publish(
+            "alpaca-ticks",
+            encode_batch(frames, instance="i"),
+            content_type=BATCH_CONTENT_TYPE,
+            metadata={"cloudevent.type": BATCH_EVENT_TYPE},
+        )
+        sequence += 3
+        await asyncio.wait({stop}, timeout=0.02)
+    await bus.close()
+    await runtime.stop()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def feed() -> Iterator[str]:
+    with subprocess.Popen(
+        [sys.executable, "-c", FEED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+        assert process.wait(20) == 0
+
+
+def test_the_document_has_its_examples() -> None:
+    assert len(EXAMPLES) == 5
+
+
+@pytest.mark.parametrize("source", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_an_example_runs_as_it_stands(feed: str, source: str, tmp_path: Path) -> None:
+    script = tmp_path / "example.py"
+    script.write_text(source, "utf-8")
+    environment = {**os.environ, "DAPR_GRPC_ENDPOINT": feed, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", str(script)],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        lines = [process.stdout.readline() for _ in range(3)]
+        process.terminate()
+        _, errors = process.communicate(timeout=20)
+    assert errors == ""
+    assert all(re.search(r"\d", line) for line in lines), lines
