@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from dataclasses import dataclass
 
 import grpc.aio
@@ -10,8 +12,11 @@ import pytest
 from tests.workmanager.fakes import ECHO, FakeBus, GatewayServer, RecordingGateway
 from virtufin_examples._generated.virtufin.v1 import workmanager_pb2 as pb
 from virtufin_examples._generated.virtufin.v1 import workmanager_pb2_grpc
+from virtufin_examples.errors import PreconditionError
 from virtufin_examples.settings import PlatformSettings
 from virtufin_examples.workmanager import WorkManagerService
+from virtufin_examples.workmanager._worker import Worker
+from virtufin_examples.workmanager.engines import RUNTIME_VARIABLE, find_dotnet_runtime
 
 TOPIC = "commands"
 PYTHON = "text/x-python"
@@ -50,8 +55,18 @@ class Platform:
         workers = (await self.stub.ListWorkers(pb.ListWorkersRequest())).workers
         return next(worker for worker in workers if worker.id == worker_id)
 
-    def worker(self, worker_id: str):
+    def worker(self, worker_id: str) -> Worker:
         return self.service._manager.find(worker_id)
+
+    def without_delays(self) -> None:
+        """Make retries and restarts follow at once."""
+
+        async def at_once(_seconds: float) -> None:
+            await asyncio.sleep(0)
+
+        self.service._manager._dispatcher._sleep = at_once
+        for worker in self.service._manager._workers.values():
+            worker._sleep = at_once
 
 
 class Platforms:
@@ -97,3 +112,24 @@ async def platforms():
 @pytest.fixture
 async def platform(platforms: Platforms) -> Platform:
     return await platforms.start()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run .NET tests on each runtime that is here; with --ci on all, so that a missing one fails."""
+    if "dotnet_runtime" in metafunc.fixturenames:
+        here = [kind for kind in ("wheel", "mono") if metafunc.config.option.ci or runtime_is_here(kind)]
+        metafunc.parametrize("dotnet_runtime", here)
+
+
+def runtime_is_here(kind: str) -> bool:
+    try:
+        find_dotnet_runtime({RUNTIME_VARIABLE: kind})
+    except PreconditionError:
+        return False
+    return True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a C# compiler where there is none; with --ci it stays, and fails."""
+    if not config.option.ci and shutil.which("mcs") is None:
+        items[:] = [item for item in items if not item.name.startswith("test_ci_builds_")]

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
+from typing import Self
 
 import grpc.aio
 
@@ -97,16 +98,14 @@ class FakeBus:
     async def close(self) -> None:
         pass
 
-    def deliver(
-        self, topic: str, data: object, *, id: str = "e1", type: str = "t", **extensions
-    ) -> FakeDelivery:  # noqa: A002
+    def deliver(self, topic: str, data: object, *, event_id: str = "e1", **extensions) -> FakeDelivery:
         """Hand an event to the topic's subscriber."""
         event = Event(
-            id=id,
+            id=event_id,
             topic=topic,
             data=json.dumps(data).encode(),
             content_type="application/json",
-            type=type,
+            type="t",
             source="test",
             extensions=extensions,
         )
@@ -139,7 +138,7 @@ class RecordingGateway(gateway_pb2_grpc.GatewayServicer):
         self.answers: dict[str, gateway_pb2.InvokeJsonResponse] = {}
         self.hold: dict[str, tuple[asyncio.Event, asyncio.Event]] = {}
 
-    async def InvokeJson(self, request, context):
+    async def InvokeJson(self, request, context):  # noqa: N802 - the contract's name
         self.calls.append((request.service, request.method, json.loads(request.request_data)))
         self.keys.append(dict(context.invocation_metadata()).get("x-api-key", ""))
         if request.method in self.hold:
@@ -159,7 +158,7 @@ class GatewayServer:
         gateway_pb2_grpc.add_GatewayServicer_to_server(self.servicer, self.server)
         self.endpoint = ""
 
-    async def __aenter__(self) -> GatewayServer:
+    async def __aenter__(self) -> Self:
         self.endpoint = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
         await self.server.start()
         return self

@@ -51,7 +51,7 @@ def Process(event):
     ids = {await platform.run(code) for _ in range(2)}
     assert len(platform.bus.subscriptions[TOPIC]) == 1
 
-    deliveries = [platform.bus.deliver(TOPIC, n, id=str(n)) for n in range(6)]
+    deliveries = [platform.bus.deliver(TOPIC, n, event_id=str(n)) for n in range(6)]
     for delivery in deliveries:
         await delivery.answered
 
@@ -178,7 +178,7 @@ def Process(event):
 
     request = pb.LoadCodeRequest(id=worker_id, code_source=pb.CodeSource(content=ECHO))
     load = asyncio.ensure_future(platform.stub.LoadCode(request))
-    while not platform.worker(worker_id).turn._waiters:  # the new code is loaded, and waits
+    while not platform.worker(worker_id).turn._waiters:  # noqa: ASYNC110 - no event for it
         await asyncio.sleep(0)
     assert not load.done()
     release.set()

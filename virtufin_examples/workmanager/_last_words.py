@@ -9,8 +9,10 @@ import signal
 MAX_LINE_CHARACTERS = 2000
 
 _WORD = re.compile(r"[A-Za-z]{2}")
-# Frames of stack traces and crash dumps: the line before them says more.
-_NOISE = re.compile(r"^(\s+at |\s*File \"|\t|#\d+ |\s*0x|=+$|warning: )")
+# Frames of stack traces: the line before them says more.
+_NOISE = re.compile(r"^(\s+at |\s*File \"|-{3})")
+# Mono's crash report is long and says nothing of the cause, which is in the line before it.
+_CRASH_REPORT = re.compile(r"^\tNative Crash Reporting")
 
 
 class StderrLines:
@@ -19,6 +21,7 @@ class StderrLines:
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
+        self._in_report = False
         self.last = ""
 
     def feed(self, data: bytes, *, final: bool = False) -> list[str]:
@@ -27,7 +30,9 @@ class StderrLines:
         self._rest = "" if final else parts.pop()[:MAX_LINE_CHARACTERS]
         lines = [part[:MAX_LINE_CHARACTERS] for part in parts if part.strip()]
         for line in lines:
-            if _WORD.search(line) and not _NOISE.match(line):
+            self._in_report = self._in_report or _CRASH_REPORT.match(line) is not None
+            counts = not (self._in_report and self.last) and not _NOISE.match(line)
+            if counts and _WORD.search(line):
                 self.last = line.strip()
         return lines
 

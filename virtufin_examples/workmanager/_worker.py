@@ -158,6 +158,8 @@ class Worker:
 
         Raises `WorkerRaisedError`, `WorkerTimeoutError`, `HostDiedError`.
         """
+        if self._host is not None and self._host.closed.done():
+            self._settled.clear()  # the guard has yet to notice
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await self._settled.wait()

@@ -69,7 +69,7 @@ class DotnetEngine:
         """Start the runtime, load the assembly, make the worker and call its `Start`."""
         assembly_bytes = assembly_of(code)
         runtime = find_dotnet_runtime()
-        label = _start_runtime(runtime)
+        label = start_runtime(runtime)
         worker = _make_worker(_load_assembly(assembly_bytes))
         worker.Start(worker_id, topic, _gateway_object(gateway))
         return _DotnetWorker(worker, label)
@@ -109,7 +109,7 @@ def assembly_of(code: bytes) -> bytes:
         raise WorkerError(f"the code is no nupkg: {error}", hint=_BUILD_HINT) from error
 
 
-def _start_runtime(runtime: DotnetRuntime) -> str:
+def start_runtime(runtime: DotnetRuntime) -> str:
     """Start the CLR in this process and return its label with the version that it names itself."""
     # Imported here: these load native code, which only a .NET host may do.
     import clr_loader  # noqa: PLC0415

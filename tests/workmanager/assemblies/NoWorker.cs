@@ -1,0 +1,5 @@
+// An assembly without a worker.
+namespace Tests
+{
+    public class NoWorker { }
+}
