@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dapr.proto.runtime.v1 import appcallback_pb2, pubsub_pb2
+from hypothesis import settings
 
 from virtufin_examples.bus.embedded._envelope import Moment, Publish
 from virtufin_examples.bus.embedded._message import Message
 from virtufin_examples.bus.embedded._publication import Publication, publication
+
+seeded = settings(derandomize=True, deadline=None)
+"""The same cases every time, on a machine of any speed."""
 
 
 class Clock:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bus.embedded.events import Clock, event, publish
+from tests.bus.embedded.events import Clock, event, publish, seeded
 from virtufin_examples.bus._port import Ack
 from virtufin_examples.bus.embedded._broker import STALL_SECONDS, Broker
 from virtufin_examples.bus.embedded._subscription import (
@@ -338,48 +338,62 @@ _STEPS = st.lists(
 )
 
 
-@given(_STEPS)
-def test_each_message_is_answered_once_or_dead_and_first_deliveries_keep_their_order(steps):
-    bench = Bench()
-    subscription, dead = bench.subscribe(dead="dead"), bench.subscribe("dead")
-    woken = []
-    watcher = bench.subscribe(wake=lambda: woken.append(1))
-    published, first_seen, under_way, done = [], [], [], []
+class _Subscriber:
+    """Takes and answers, and remembers what it saw."""
 
-    def take():
-        message = subscription.take()
+    def __init__(self, subscription):
+        self.subscription = subscription
+        self.first_seen, self.under_way, self.done = [], [], []
+
+    def take(self):
+        message = self.subscription.take()
         if message is None:
             return False
         name = event(message).id
-        if name not in first_seen:
-            first_seen.append(name)
-        under_way.append(name)
+        if name not in self.first_seen:
+            self.first_seen.append(name)
+        self.under_way.append(name)
         return True
 
-    def answer(index, ack):
-        name = under_way.pop(index % len(under_way))
-        assert subscription.answer(name, ack)
+    def answer(self, index, ack):
+        if not self.under_way:
+            return
+        name = self.under_way.pop(index % len(self.under_way))
+        assert self.subscription.answer(name, ack)
         if ack is Ack.SUCCESS:
-            done.append(name)
+            self.done.append(name)
+
+    def finish(self, clock):
+        while self.take() or self.under_way or self.subscription.next_retry_at() is not None:
+            while self.under_way:
+                self.answer(0, Ack.SUCCESS)
+            clock.advance(RETRY_CAP_SECONDS)
+
+
+@seeded
+@given(_STEPS)
+def test_each_message_is_answered_once_or_dead_and_first_deliveries_keep_their_order(steps):
+    bench = Bench()
+    subscriber, dead = _Subscriber(bench.subscribe(dead="dead")), bench.subscribe("dead")
+    woken = []
+    watcher = bench.subscribe(wake=lambda: woken.append(1))
+    published = []
 
     for step, argument in steps:
         if step == "publish":
             published.append(f"m{len(published)}")
             bench.publish(published[-1], ttl=[0, 1, 100][argument])
         elif step == "take":
-            take()
-        elif step == "answer" and under_way:
-            answer(*argument)
-        elif step == "wait":
+            subscriber.take()
+        elif step == "answer":
+            subscriber.answer(*argument)
+        else:
             bench.clock.advance(argument)
-    while take() or under_way or subscription.next_retry_at() is not None:
-        while under_way:
-            answer(0, Ack.SUCCESS)
-        bench.clock.advance(RETRY_CAP_SECONDS)
+    subscriber.finish(bench.clock)
 
     letters = [event(message).id for message in iter(dead.take, None)]
-    assert sorted(done + letters) == sorted(published)
-    assert first_seen == [name for name in published if name in set(first_seen)]
-    assert subscription.held_bytes == 0
+    assert sorted(subscriber.done + letters) == sorted(published)
+    assert subscriber.first_seen == [name for name in published if name in set(subscriber.first_seen)]
+    assert subscriber.subscription.held_bytes == 0
     assert len(woken) == len(published)
     assert len(_take_all(watcher)) + bench.lost[Cause.EXPIRED] == len(published)

@@ -5,7 +5,7 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bus.embedded.events import event
+from tests.bus.embedded.events import event, seeded
 from virtufin_examples.bus.embedded._message import build_message
 
 _SCALARS = (
@@ -17,6 +17,7 @@ _VALUES = st.recursive(
 )
 
 
+@seeded
 @given(
     st.text(max_size=20),
     st.binary(max_size=70_000),

@@ -5,7 +5,10 @@ import pytest
 from virtufin_examples.bus.embedded import secrets_from_environment
 from virtufin_examples.errors import InvalidInputError
 
-HOSTS = "stream.data.alpaca.markets,stream.data.sandbox.alpaca.markets,api.alpaca.markets,paper-api.alpaca.markets"
+HOSTS = (
+    "stream.data.alpaca.markets,stream.data.sandbox.alpaca.markets"
+    ",api.alpaca.markets,paper-api.alpaca.markets"
+)
 
 
 def test_a_variable_is_an_entry_of_a_secret():

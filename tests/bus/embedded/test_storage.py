@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bus.embedded.events import Clock
+from tests.bus.embedded.events import Clock, seeded
 from virtufin_examples.bus.embedded._storage import Change, Storage, UnlockStatus
 from virtufin_examples.errors import ConflictError, UnavailableError
 
@@ -158,6 +158,7 @@ _CHANGES = st.lists(
 )
 
 
+@seeded
 @given(st.lists(_CHANGES, max_size=10))
 def test_state_behaves_like_a_dictionary_with_versions(transactions):
     storage = Storage(None, Clock())

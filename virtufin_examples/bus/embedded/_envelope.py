@@ -8,7 +8,6 @@ types it does not know.
 from __future__ import annotations
 
 import base64
-import binascii
 import datetime as dt
 import functools
 import sys
@@ -177,7 +176,7 @@ def _structured_data(attributes: Mapping[str, msgspec.Raw], content_type: str) -
     if encoded is not None:
         try:
             data = base64.b64decode(msgspec.json.decode(encoded, type=str), validate=True)
-        except (msgspec.ValidationError, binascii.Error) as error:
+        except ValueError as error:  # both decoders' errors are
             raise InvalidInputError(f"data_base64 of the CloudEvent is no base64: {error}") from error
         return data, content_type
     member = attributes.get("data")
