@@ -54,7 +54,7 @@ class Schema:
         return tuple(m for m in self.methods if not m.full_name.startswith(_INFRASTRUCTURE))
 
     def find(self, name: str, *, service: str) -> Method:
-        """Return the method that `name` means: `List`, `pkg.Service/List`, also with a dot or a leading slash.
+        """Return the method that `name` means: `List`, `pkg.Service/List`, also with a dot or leading slash.
 
         `service` is the back end's name, for the errors. Raises `NotFoundError` with the nearest names,
         `InvalidInputError` for a short name that several methods share.
