@@ -1,0 +1,64 @@
+"""The main job as a newcomer runs it."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from tests.e2e.conftest import SCRIPT, control
+from virtufin_examples.venues.alpaca import OrderBook
+
+LIVE_STEPS = ["create worker", "start worker", "subscribe", "create", "publish", "list", "ListWorkers"]
+
+
+def sequences(frames: list[dict]) -> list[int]:
+    return [frame["sequence"] for frame in frames]
+
+
+@pytest.mark.parametrize("engine", ["dotnet", "python"])
+def test_fifty_frames_from_an_empty_folder(start, engine):
+    run = start(SCRIPT, "--frames", "50", "--json", "--engine", engine)
+    assert run.end() == 0, "".join(run.stderr)
+    frames = run.events("frame")
+    assert len(frames) == 50
+    assert sequences(frames)[0] == 1
+    assert sequences(frames) == sorted(set(sequences(frames)))
+    summary = run.lines[-1]
+    assert summary["event"] == "summary"
+    assert (summary["engine"], summary["frames"], summary["gaps"]) == (engine, 50, 0)
+    assert (summary["upstream"], summary["platform"]) == ("simulator", "embedded")
+    names = [line["step"] for line in run.events("step")]
+    assert [name for name in names if name in LIVE_STEPS][: len(LIVE_STEPS)] == LIVE_STEPS
+    assert names[-5:] == ["disconnect", "stop worker", "delete worker", "list", "ListWorkers"]
+    assert all(line["ok"] for line in run.events("step"))
+
+
+def test_the_books_built_from_the_frames_are_the_simulators(
+    start, simulator, simulator_environment, settings_file
+):
+    run = start(SCRIPT, "--json", "--upstream", "live", "--settings", settings_file, **simulator_environment)
+    for _ in range(200):
+        run.event("frame")
+    control(simulator, "pause", post=True)
+    truth = {symbol: true_book(simulator, symbol) for symbol in ("BTC/USD", "ETH/USD")}
+    while books_of(run.events("frame")) != truth:  # what was sent before the pause is still on its way
+        run.event("frame", timeout=5)
+    assert run.end(signal.SIGINT) == 0
+    assert run.lines[-1]["gaps"] == 0
+
+
+def true_book(simulator: dict, symbol: str) -> OrderBook:
+    book = OrderBook(symbol)
+    book.apply(control(simulator, f"books?symbol={symbol}"))
+    return book
+
+
+def books_of(frames: list[dict]) -> dict[str, OrderBook]:
+    books: dict[str, OrderBook] = {}
+    for frame in frames:
+        for message in json.loads(frame["data"]):
+            if message.get("T") == "o":
+                books.setdefault(message["S"], OrderBook(message["S"])).apply(message)
+    return books
