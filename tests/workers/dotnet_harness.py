@@ -2,8 +2,9 @@
 
     python dotnet_harness.py coreclr|mono worker.dll
 
-In: `{"new": worker id}` (null: not started), `{"process": text}`, `{"gateway": text}`
-or `{"gateway_error": text}` to answer a call, and `{"memory": [[method, argument, ...], ...]}` for calls on a new reply memory.
+In: `{"new": worker id}` (null: not started), `{"process": text}`, `{"gateway": text}` or
+`{"gateway_error": text}` to answer a call, and `{"memory": [[method, argument, ...], ...]}` for calls on a
+new reply memory.
 Out: `{"call": [service, method, request]}`, `{"result": value}`, `{"error": text}`.
 """
 
