@@ -99,12 +99,8 @@ def _unary(method: UnaryMethod, callers: Callers, name: str) -> Callable[[Any, C
     async def call(request: object, context: Context) -> Message:
         try:
             return await method(request, callers.identify(context))
-        except VirtufinError as error:
-            await context.abort(grpc.StatusCode[error.code], str(error))
-        except grpc.aio.AbortError:
-            raise
         except Exception as error:  # noqa: BLE001 - the border of the runtime
-            await _abort_unexpected(context, name, error)
+            await _abort(context, name, error)
 
     return call
 
@@ -113,8 +109,8 @@ def _subscribe(pubsub: PubsubService, callers: Callers) -> Callable[[Any, Contex
     async def call(_requests: object, context: Context) -> None:
         try:
             await pubsub.subscribe(context, callers.identify(context))
-        except VirtufinError as error:
-            await context.abort(grpc.StatusCode[error.code], str(error))
+        except Exception as error:  # noqa: BLE001 - the border of the runtime
+            await _abort(context, "SubscribeTopicEventsAlpha1", error)
 
     return call
 
@@ -123,6 +119,8 @@ def _serialize(message: Message) -> bytes:
     return message.SerializeToString()
 
 
-async def _abort_unexpected(context: Context, name: str, error: Exception) -> NoReturn:
+async def _abort(context: Context, name: str, error: Exception) -> NoReturn:
+    if isinstance(error, VirtufinError):
+        await context.abort(grpc.StatusCode[error.code], str(error))
     _log.error("call failed", method=name, error=repr(error), exc_info=error)
     await context.abort(grpc.StatusCode.INTERNAL, f"internal error in {name} ({type(error).__name__})")

@@ -79,8 +79,9 @@ class EmbeddedRuntime:
             self._pubsub.end_subscriptions()
         if self._grpc is not None:
             await self._grpc.stop(STOP_GRACE_SECONDS)
-        if self._storage is not None:
-            await self._run(self._storage.close)
+        storage, self._storage = self._storage, None
+        if storage is not None:
+            await self._run(storage.close)
         self._disk.shutdown()
 
     async def _start(self) -> Addresses:
