@@ -11,17 +11,19 @@ import pytest
 
 from tests.e2e.conftest import SCRIPT, control, eventually_none, processes_of
 from virtufin_examples.client import (
+    COMMAND_TOPIC,
+    RESPONSE_TOPIC,
     ApiClient,
     FeedSettings,
     Frame,
     Gap,
+    Requests,
     WebSocketManagerClient,
     WorkerCommands,
     WorkManagerClient,
     open_feed,
     subscribe,
 )
-from virtufin_examples.client import COMMAND_TOPIC, RESPONSE_TOPIC, Requests
 
 
 def children_running(marker: str, word: str) -> list[int]:
