@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping
 
@@ -108,6 +107,7 @@ class AlpacaSimulator:
             message = f"control_port: cannot listen on {self._host}:{self._control_port}: {error}"
             raise UnavailableError(message) from error
         self._pump = asyncio.create_task(self._run(), name="alpaca-simulator")
+        self._pump.add_done_callback(self._pump_ended)
         port = int(self._server.sockets[0].getsockname()[1])
         self._control_address = f"{self._host}:{control_port}"
         return f"{self._host}:{port}"
@@ -116,8 +116,7 @@ class AlpacaSimulator:
         """Close all sockets with 1001 and stop listening."""
         if self._pump is not None:
             self._pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._pump
+            await asyncio.wait([self._pump])
             self._pump = None
         await self._control.stop()
         if self._server is not None:
@@ -176,6 +175,14 @@ class AlpacaSimulator:
             await self._occupied.wait()
             await asyncio.sleep(_TICK_SECONDS)
             self._tick()
+
+    def _pump_ended(self, task: asyncio.Task[None]) -> None:
+        """A bug in the market must not look like a quiet market: tell, and cut everybody."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            context = {"message": "the simulated market has stopped", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+            self._drop({})
 
     def _tick(self) -> None:
         now = self.now()

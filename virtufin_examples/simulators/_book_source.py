@@ -69,9 +69,9 @@ class BookSource:
         if kind == "add" and len(side) < _MOST:
             self._add(on_bids=on_bids)
         elif kind == "delete" and len(side) > _FEWEST:
-            del side[self._rng.choice(sorted(side))]
+            del side[self._rng.choice(list(side))]
         else:
-            side[self._rng.choice(sorted(side))] = self._lots()
+            side[self._rng.choice(list(side))] = self._lots()
 
     def _add(self, *, on_bids: bool) -> None:
         """A new level (or a new size) up to 60 steps away, inside the spread while that is wide."""

@@ -101,9 +101,9 @@ class Connection(WSListener):
 
     def send(self, answers: Iterable[Answer]) -> None:
         """Send data; a client that does not keep up is cut."""
-        if self._closing is not None or self._transport is None:
-            return
         self._write(answers)
+        if self._transport is None:
+            return
         if self._transport.underlying_transport.get_write_buffer_size() > self._owner.max_buffered_bytes:
             self.carry_out(self.server.overrun())
 
@@ -126,7 +126,7 @@ class Connection(WSListener):
             self.drop()
 
     def _write(self, answers: Iterable[Answer]) -> None:
-        if self._transport is None:
+        if self._transport is None or self._closing is not None:
             return
         for answer in answers:
             kind = WSMsgType.BINARY if answer.binary else WSMsgType.TEXT
@@ -138,5 +138,6 @@ class Connection(WSListener):
         if self._transport is None or self._closing is not None:
             return
         self._transport.send_close(code)
+        self.exchange.leave(self.client)
         loop = asyncio.get_running_loop()
         self._closing = loop.call_later(_CLOSE_GRACE_SECONDS, self.drop)

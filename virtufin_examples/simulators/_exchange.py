@@ -66,9 +66,10 @@ class Exchange:
         self._clients.append(client)
 
     def leave(self, client: Client) -> None:
-        """Remove a client."""
-        self._clients.remove(client)
-        self.resubscribed()
+        """Remove a client; one that has left already may leave again."""
+        if client in self._clients:
+            self._clients.remove(client)
+            self.resubscribed()
 
     def resubscribed(self) -> None:
         """Some client's subscription changed: work out anew what there is to send."""
