@@ -1,1 +1,92 @@
-"""Placeholder docstring."""
+"""The connection core: sockets, epochs, numbering, handshake replay. It knows no gRPC and no bus."""
+
+from virtufin_examples.connections._backoff import Backoff
+from virtufin_examples.connections._clock import Clock, SystemClock, VirtualClock, settle
+from virtufin_examples.connections._connection import (
+    Connection,
+    ConnectionSpec,
+    Environment,
+    url_template,
+)
+from virtufin_examples.connections._generic import GenericConnector, GenericSession
+from virtufin_examples.connections._handshake import Handshake, HandshakeMessage, joins_handshake
+from virtufin_examples.connections._hold import HoldBuffer
+from virtufin_examples.connections._loss import (
+    FRAME_OVERHEAD_BYTES,
+    MARKER_BYTES,
+    Loss,
+    StreamItem,
+    item_bytes,
+)
+from virtufin_examples.connections._memory_network import MemoryNetwork, MemoryPeer, MemoryServer
+from virtufin_examples.connections._picows_network import PicowsNetwork
+from virtufin_examples.connections._registry import ConnectorRegistry
+from virtufin_examples.connections._secrets import SecretResolver, host_is_allowed, resolve
+from virtufin_examples.connections._sequencer import BLOCK_SIZE, LOW_WATER, Grant, Ledger, Sequencer
+from virtufin_examples.connections._socket import (
+    MAX_MESSAGE_BYTES,
+    Socket,
+    SocketConnectError,
+    SocketEnd,
+    SocketNetwork,
+    SocketSink,
+    UpgradeRefusedError,
+)
+from virtufin_examples.connections._state import (
+    ConnectionEvent,
+    IllegalMoveError,
+    Observer,
+    State,
+    StateMachine,
+)
+from virtufin_examples.connections._stream import Outlet, Stream
+
+__all__ = [
+    "BLOCK_SIZE",
+    "FRAME_OVERHEAD_BYTES",
+    "LOW_WATER",
+    "MARKER_BYTES",
+    "MAX_MESSAGE_BYTES",
+    "Backoff",
+    "Clock",
+    "Connection",
+    "ConnectionEvent",
+    "ConnectionSpec",
+    "ConnectorRegistry",
+    "Environment",
+    "GenericConnector",
+    "GenericSession",
+    "Grant",
+    "Handshake",
+    "HandshakeMessage",
+    "HoldBuffer",
+    "IllegalMoveError",
+    "Ledger",
+    "Loss",
+    "MemoryNetwork",
+    "MemoryPeer",
+    "MemoryServer",
+    "Observer",
+    "Outlet",
+    "PicowsNetwork",
+    "SecretResolver",
+    "Sequencer",
+    "Socket",
+    "SocketConnectError",
+    "SocketEnd",
+    "SocketNetwork",
+    "SocketSink",
+    "State",
+    "StateMachine",
+    "Stream",
+    "StreamItem",
+    "SystemClock",
+    "UpgradeRefusedError",
+    "VirtualClock",
+    "host_is_allowed",
+    "item_bytes",
+    "joins_handshake",
+    "resolve",
+    "settle",
+    "url_template",
+]

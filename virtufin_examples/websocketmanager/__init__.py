@@ -1,1 +1,16 @@
-"""Placeholder docstring."""
+"""The WebSocketManager: upstream WebSockets that heal, numbered frames, topics."""
+
+from virtufin_examples.websocketmanager._lifecycle import (
+    LIFECYCLE_TOPIC,
+    LIFECYCLE_TYPE_PREFIX,
+    LifecycleData,
+)
+from virtufin_examples.websocketmanager._service import SERVICE_NAME, WebSocketManagerService
+
+__all__ = [
+    "LIFECYCLE_TOPIC",
+    "LIFECYCLE_TYPE_PREFIX",
+    "SERVICE_NAME",
+    "LifecycleData",
+    "WebSocketManagerService",
+]

@@ -1,0 +1,106 @@
+"""Time as a port, so that a test moves it by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where the connection core takes its time from."""
+
+    def now_ns(self) -> int:
+        """Return Unix time in nanoseconds."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; 0 or less only lets others run."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now_ns(self) -> int:
+        """Return Unix time in nanoseconds."""
+        return time.time_ns()
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the event loop."""
+        await asyncio.sleep(max(0.0, seconds))
+
+
+_SETTLE_TURNS = 40  # of the event loop: more than the longest chain of tasks that wake one another
+
+
+class VirtualClock:
+    """A clock that stands still until `advance` is called, so that minutes pass in milliseconds.
+
+    `start_ns` is the Unix time it begins at.
+    """
+
+    def __init__(self, start_ns: int = 1_700_000_000_000_000_000) -> None:
+        self._start_ns = start_ns
+        self._elapsed_ns = 0
+        self._order = itertools.count()
+        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap by time due
+
+    def now_ns(self) -> int:
+        """Return Unix time in nanoseconds."""
+        return self._start_ns + self._elapsed_ns
+
+    def monotonic(self) -> float:
+        """Return the seconds since the clock was made."""
+        return self._elapsed_ns / 1e9
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until `advance` has moved past."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        due = self._elapsed_ns + round(seconds * 1e9)
+        wake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (due, next(self._order), wake))
+        await wake
+
+    async def advance(self, seconds: float) -> None:
+        """Move time on, waking sleepers in the order in which they are due, each with its effects."""
+        await settle()
+        until = self._elapsed_ns + round(seconds * 1e9)
+        while self._sleepers and self._sleepers[0][0] <= until:
+            due, _, wake = heapq.heappop(self._sleepers)
+            self._elapsed_ns = max(self._elapsed_ns, due)
+            if not wake.done():
+                wake.set_result(None)
+                await settle()
+        self._elapsed_ns = until
+        await settle()
+
+
+async def settle() -> None:
+    """Let every task that can run do so until it waits."""
+    for _ in range(_SETTLE_TURNS):
+        await asyncio.sleep(0)
+
+
+async def completed_within(clock: Clock, seconds: float, event: asyncio.Event) -> bool:
+    """Wait for an event for at most `seconds` of the clock; return whether it came."""
+    if event.is_set():
+        return True
+    waiter = asyncio.ensure_future(event.wait())
+    timer = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({waiter, timer}, return_when=asyncio.FIRST_COMPLETED)
+        return event.is_set()
+    finally:
+        waiter.cancel()
+        timer.cancel()
+        await asyncio.gather(waiter, timer, return_exceptions=True)

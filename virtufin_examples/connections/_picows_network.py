@@ -1,0 +1,270 @@
+"""The socket port on picows.
+
+picows parses and masks; it checks neither UTF-8 nor reserved bits nor the order of fragments, so every frame
+goes through a `MessageAssembler` before it counts. It never inflates, and permessage-deflate is not offered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+
+from picows import (
+    WSCloseCode,
+    WSError,
+    WSFrame,
+    WSInvalidStatusError,
+    WSInvalidURL,
+    WSListener,
+    WSMsgType,
+    WSProtocolError,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    ws_connect,
+)
+
+from virtufin_examples.connections import _assembly as rules
+from virtufin_examples.connections._socket import (
+    CLOSE_TIMEOUT_SECONDS,
+    CONNECT_TIMEOUT_SECONDS,
+    MAX_MESSAGE_BYTES,
+    Message,
+    Socket,
+    SocketConnectError,
+    SocketEnd,
+    SocketSink,
+    UpgradeRefusedError,
+)
+from virtufin_examples.errors import UnavailableError
+
+GOING_AWAY = 1001
+NO_STATUS = 1005
+ABNORMAL_CLOSURE = 1006
+INTERNAL_ERROR = 1011
+_VIOLATION_GRACE_SECONDS = 0.01  # for the close frame to leave before the link is cut
+
+# All that picows logs is reported through the sink as well, and at debug level it would log upgrade headers.
+_silent = logging.getLogger("virtufin_examples.picows")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
+_silent.setLevel(logging.CRITICAL)
+
+
+class PicowsNetwork:
+    """Opens sockets by picows. `now_ns` gives the receive times: one for all that one read brought."""
+
+    def __init__(
+        self,
+        *,
+        now_ns: Callable[[], int] = time.time_ns,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+    ) -> None:
+        self._now_ns = now_ns
+        self._max_bytes = max_message_bytes
+        self._timeout_seconds = connect_timeout_seconds
+
+    async def connect(self, url: str, headers: Mapping[str, str], sink: SocketSink) -> Socket:
+        """Open a WebSocket; see `SocketNetwork.connect`."""
+        attempt = _Attempt(sink, self._now_ns, self._max_bytes)
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                _, listener = await ws_connect(
+                    attempt.listener,
+                    url,
+                    websocket_handshake_timeout=self._timeout_seconds,
+                    logger_name=_silent,
+                    # A ping may be the last frame of a read, and with it the batch is handed on: see it.
+                    enable_auto_pong=False,
+                    max_frame_size=self._max_bytes,
+                    extra_headers=headers,
+                    max_redirects=0,  # a redirect could carry secrets to another host
+                )
+        except WSInvalidStatusError as error:
+            if error.response is None:
+                raise SocketConnectError(str(error)) from error
+            raise UpgradeRefusedError(int(error.response.status), _lower(error.response)) from error
+        except TimeoutError as error:
+            raise SocketConnectError(f"no WebSocket within {self._timeout_seconds:g} s") from error
+        except (OSError, WSError, WSInvalidURL) as error:
+            raise SocketConnectError(str(error) or type(error).__name__) from error
+        except asyncio.CancelledError:
+            attempt.abandon()
+            raise
+        assert isinstance(listener, _Listener)  # noqa: S101 - ours: for the type checker
+        return listener
+
+
+class _Attempt:
+    """One try to connect. When nobody waits for it any more, a socket that opens all the same is dropped."""
+
+    def __init__(self, sink: SocketSink, now_ns: Callable[[], int], max_bytes: int) -> None:
+        self._sink = sink
+        self._now_ns = now_ns
+        self._max_bytes = max_bytes
+        self._listener: _Listener | None = None
+        self._abandoned = False
+
+    def listener(self, _request: WSUpgradeRequest, response: WSUpgradeResponse) -> WSListener:
+        if self._abandoned:
+            return _Dropper()
+        self._listener = _Listener(self._sink, response, self._now_ns, self._max_bytes)
+        return self._listener
+
+    def abandon(self) -> None:
+        self._abandoned = True
+        if self._listener is not None:
+            self._listener.close(GOING_AWAY, "")
+
+
+class _Dropper(WSListener):
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        transport.disconnect(graceful=False)
+
+
+def _lower(response: WSUpgradeResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+class _Listener(WSListener):
+    """One socket: `Socket` to its user, listener to picows."""
+
+    def __init__(
+        self, sink: SocketSink, response: WSUpgradeResponse, now_ns: Callable[[], int], max_bytes: int
+    ) -> None:
+        self._sink = sink
+        self._headers = _lower(response)
+        self._now_ns = now_ns
+        self._assembler = rules.MessageAssembler(max_bytes)
+        self._batch: list[Message] = []
+        self._received_ns = 0
+        self._transport: WSTransport | None = None
+        self._end: SocketEnd | None = None
+        self._deaf = False
+        self._gone = asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
+
+    # --- called by picows ---
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Tell the sink, and watch for the end."""
+        self._transport = transport
+        self._watcher = asyncio.get_running_loop().create_task(self._watch(transport), name="socket-watch")
+        self._sink.opened(self, self._headers)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Check a frame and hand the messages of one read on together."""
+        if self._deaf:
+            return
+        if not self._batch:
+            self._received_ns = self._now_ns()
+        opcode = frame.msg_type
+        try:
+            if opcode == WSMsgType.TEXT or opcode == WSMsgType.BINARY or opcode == WSMsgType.CONTINUATION:  # noqa: PLR1714 - hashing an enum member costs more than comparing it
+                message = self._assembler.accept(
+                    opcode,  # type: ignore[arg-type]  # an integer at run time; the stub says Enum
+                    frame.get_payload_as_bytes(),
+                    final=bool(frame.fin),
+                    reserved=bool(frame.rsv1 or frame.rsv2 or frame.rsv3),
+                )
+                if message is not None:
+                    self._batch.append(message)
+            else:
+                self._control(transport, frame)
+        except rules.ProtocolViolationError as error:
+            self._flush()
+            self._fail(transport, error)
+            return
+        if frame.last_in_buffer:
+            self._flush()
+
+    def pause_writing(self) -> None:
+        """Do nothing: what is sent are handshakes, a few kilobytes."""
+
+    def resume_writing(self) -> None:
+        """Do nothing: writing was not paused."""
+
+    # --- the socket ---
+
+    def send_text(self, payload: bytes) -> None:
+        """Send a text message."""
+        self._open_transport().send(WSMsgType.TEXT, payload)
+
+    def send_binary(self, payload: bytes) -> None:
+        """Send a binary message."""
+        self._open_transport().send(WSMsgType.BINARY, payload)
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame; cut the link when the peer does not answer within a second."""
+        transport = self._transport
+        if self._deaf or transport is None:
+            return
+        self._flush()
+        self._stop(SocketEnd(code, reason))
+        transport.send_close(WSCloseCode(code), reason)
+        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_SECONDS, transport.underlying_transport.abort)
+
+    def pause_reading(self) -> None:
+        """Take nothing more from the network."""
+        if self._transport is not None:
+            self._transport.underlying_transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self._transport is not None:
+            self._transport.underlying_transport.resume_reading()
+
+    async def wait_closed(self) -> None:
+        """Wait until the link is gone."""
+        await self._gone.wait()
+
+    # --- inside ---
+
+    def _open_transport(self) -> WSTransport:
+        transport = self._transport
+        if self._deaf or transport is None or transport.is_disconnected:
+            raise UnavailableError("the socket is closed")
+        return transport
+
+    def _flush(self) -> None:
+        if self._batch:
+            batch, self._batch = self._batch, []
+            self._sink.received(batch, self._received_ns)
+
+    def _control(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            raise rules.ProtocolViolationError(rules.PROTOCOL_ERROR, "reserved bit set in a control frame")
+        opcode = frame.msg_type
+        if opcode == WSMsgType.PING:
+            transport.send_pong(frame.get_payload_as_bytes())
+        elif opcode == WSMsgType.CLOSE:
+            self._flush()
+            code = frame.get_close_code()
+            number = code.value if isinstance(code, WSCloseCode) else code  # 3000 and above are bare integers
+            self._stop(SocketEnd(number or NO_STATUS, frame.get_close_reason()))
+            transport.send_close(code)
+            transport.disconnect()
+
+    def _fail(self, transport: WSTransport, error: rules.ProtocolViolationError) -> None:
+        self._stop(SocketEnd(error.close_code, error.reason, violation=True))
+        transport.send_close(WSCloseCode(error.close_code), error.reason)
+        asyncio.get_running_loop().call_later(_VIOLATION_GRACE_SECONDS, transport.disconnect)
+
+    def _stop(self, end: SocketEnd) -> None:
+        self._deaf = True
+        self._end = end
+
+    async def _watch(self, transport: WSTransport) -> None:
+        end = SocketEnd(ABNORMAL_CLOSURE, "the link broke without a close")
+        try:
+            await transport.wait_disconnected()
+        except WSProtocolError as error:
+            end = SocketEnd(int(error.code), str(error), violation=True)
+        except Exception as error:  # noqa: BLE001 - what picows met, or a sink that failed: the end says it
+            end = SocketEnd(INTERNAL_ERROR, repr(error))
+        self._deaf = True
+        self._gone.set()
+        self._sink.closed(self._end or end)

@@ -1,0 +1,169 @@
+"""One connection's stream: numbers what comes in, holds it until it is published, announces what is missing.
+
+The data path from the socket to the publisher's queue. No I/O, no clock, no tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from virtufin_examples.connections._hold import HoldBuffer
+from virtufin_examples.connections._loss import (
+    FRAME_OVERHEAD_BYTES,
+    MARKER_BYTES,
+    Loss,
+    StreamItem,
+    item_bytes,
+)
+from virtufin_examples.connections._sequencer import Grant, Sequencer
+from virtufin_examples.connections._socket import Message
+from virtufin_examples.frames import Cause, Gap
+
+
+class Outlet(Protocol):
+    """Where a published stream goes: a bounded queue; must not block."""
+
+    def put(self, items: Sequence[StreamItem], size: int) -> None:
+        """Take numbered items of `size` bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Break:
+    cause: Cause
+    epoch: int
+    since_ns: int
+    announced: bool = False
+
+
+class Stream:
+    """The items of one connection, in order."""
+
+    def __init__(self, connection_id: str, connection_url: str) -> None:
+        self._connection_id = connection_id
+        self._sequencer = Sequencer(connection_id, connection_url)
+        self._hold = HoldBuffer()
+        self._outlet: Outlet | None = None
+        self._break: _Break | None = None
+        self.published_once = False
+        self.frames = 0
+        self.bytes = 0
+        self.last_received_ns = 0
+        self.last_was_binary = False
+        self.last_frame_epoch = 0
+
+    @property
+    def last_sequence(self) -> int:
+        """The last number given."""
+        return self._sequencer.last_sequence
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes received and waiting for the first publish."""
+        return self._hold.held_bytes
+
+    @property
+    def is_low(self) -> bool:
+        """Whether more sequences should be reserved."""
+        return self._sequencer.is_low
+
+    def grant(self, grant: Grant, now_ns: int) -> None:
+        """Take an epoch's numbers; after a restart, announce what may be missing."""
+        self._sequencer.grant(grant.first_sequence, grant.last_sequence)
+        if grant.lost_since_ns:
+            self._emit(
+                Gap(
+                    topic="",
+                    connection_id=self._connection_id,
+                    epoch_before=grant.lost_epoch,
+                    epoch_after=grant.epoch,
+                    cause=Cause.RESTART,
+                    from_ns=grant.lost_since_ns,
+                    to_ns=now_ns,
+                    sequence=self._sequencer.take(),
+                    first_sequence=grant.lost_first_sequence,
+                    last_sequence=grant.first_sequence - 1,
+                ),
+                now_ns,
+            )
+
+    def extend(self, last_sequence: int) -> None:
+        """Take the next block of numbers."""
+        self._sequencer.grant(0, last_sequence)
+
+    def receive(self, messages: Sequence[Message], received_ns: int, *, epoch: int, simulated: bool) -> None:
+        """Number what one read brought and hand it on. Raises `SequencesExhaustedError`."""
+        if self._break is not None:
+            self._announce_break(epoch, received_ns, ended=True)
+        frames = self._sequencer.frames(messages, received_ns, epoch=epoch, simulated=simulated)
+        count, size = len(frames), sum([len(message[0]) for message in messages])
+        self.frames += count
+        self.bytes += size
+        self.last_received_ns = received_ns
+        self.last_frame_epoch = epoch
+        self.last_was_binary = messages[-1][1]
+        if self._outlet is not None:
+            self._outlet.put(frames, size + count * FRAME_OVERHEAD_BYTES)
+        else:
+            self._hold.add(frames, received_ns)
+
+    def broke(self, cause: Cause) -> None:
+        """Note that the socket is gone; the gap is announced with the next frame, or by `stays_broken`.
+
+        A break before the first frame, or inside an earlier one, adds nothing.
+        """
+        if self._break is None and self.last_received_ns:
+            self._break = _Break(cause, self.last_frame_epoch, self.last_received_ns)
+
+    def stays_broken(self, epoch: int, now_ns: int) -> None:
+        """Announce, once, a break that has not ended: retries go on, or none will be made."""
+        if self._break is not None and not self._break.announced:
+            self._announce_break(epoch, now_ns, ended=False)
+
+    def publish_to(self, outlet: Outlet, now_ns: int) -> None:
+        """Hand what is held to the outlet, and then all that comes; what had been dropped is announced."""
+        items, loss = self._hold.drain(now_ns)
+        self._outlet = outlet
+        self.published_once = True
+        if items:
+            outlet.put(items, sum(map(item_bytes, items)))
+        if loss is not None:
+            self.announce_loss(loss, Cause.UNPUBLISHED, now_ns)
+
+    def unpublish(self, *, hold: bool = False) -> None:
+        """Stop handing on. Frames are numbered and dropped, which the next `publish_to` announces.
+
+        With `hold` they are held as before the first publish: for a change of outlets.
+        """
+        if self._outlet is not None:
+            self._outlet = None
+            self._hold = HoldBuffer() if hold else HoldBuffer(limit_bytes=0, limit_ns=0)
+
+    def announce_loss(self, loss: Loss, cause: Cause, now_ns: int) -> None:
+        """Put a gap for dropped items into the stream."""
+        self._emit(loss.gap(self._connection_id, self._sequencer.take(), cause), now_ns)
+
+    def _announce_break(self, epoch: int, to_ns: int, *, ended: bool) -> None:
+        broken = self._break
+        if broken is None:
+            return
+        gap = Gap(
+            topic="",
+            connection_id=self._connection_id,
+            epoch_before=broken.epoch,
+            epoch_after=epoch,
+            cause=broken.cause,
+            from_ns=broken.since_ns,
+            to_ns=to_ns,
+            ended=ended,
+            sequence=self._sequencer.take(),
+        )
+        self._break = None if ended else replace(broken, announced=True)
+        self._emit(gap, to_ns)
+
+    def _emit(self, gap: Gap, now_ns: int) -> None:
+        if self._outlet is not None:
+            self._outlet.put([gap], MARKER_BYTES)
+        else:
+            self._hold.add([gap], now_ns)

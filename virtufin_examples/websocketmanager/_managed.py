@@ -1,0 +1,100 @@
+"""A connection with what the service knows about it: owner, lease, tags, record, topic."""
+
+from __future__ import annotations
+
+from virtufin_examples.connections import Connection, HandshakeMessage, Loss
+from virtufin_examples.frames import Cause, ConnectionBeat
+from virtufin_examples.websocketmanager._publisher import TopicPublisher
+from virtufin_examples.websocketmanager._records import (
+    HandshakeEntry,
+    Progress,
+    PublishRecord,
+    RecordKeeper,
+)
+
+
+class ManagedConnection:
+    """One entry of the manager's table; a publisher's `Source`."""
+
+    def __init__(self, connection: Connection, keeper: RecordKeeper) -> None:
+        self.connection = connection
+        self.keeper = keeper
+        self.publisher: TopicPublisher | None = None
+        self.lease_until = 0.0
+        keeper.progress = self._progress
+
+    @property
+    def id(self) -> str:
+        """The connection's id."""
+        return self.connection.spec.id
+
+    @property
+    def owner(self) -> str:
+        """The worker that opened it, or nothing."""
+        return self.keeper.record.owner
+
+    @property
+    def lease_seconds(self) -> int:
+        """How long it lives without a renewal; 0 for ever."""
+        return self.keeper.record.lease_seconds
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Its tags; not to be changed in place."""
+        return self.keeper.record.tags
+
+    async def send(self, message: HandshakeMessage, *, replay: bool | None) -> None:
+        """Send a message and write down the handshake, where it has changed."""
+        before = self.connection.handshake
+        await self.connection.send(message, replay=replay)
+        if self.connection.handshake is not before:
+            self.keeper.update(
+                handshake=_written(self.connection.handshake), restorable=self.connection.restorable
+            )
+
+    def publish_to(self, publisher: TopicPublisher) -> None:
+        """Hand the stream to a publisher."""
+        options = publisher.options
+        self.publisher = publisher
+        publisher.attach(self)
+        self.connection.publish_to(publisher)
+        self.keeper.update(
+            publish=PublishRecord(publisher.topic, options.encoding, options.overflow, options.markers)
+        )
+
+    # --- a publisher's source ---
+
+    def beat(self, last_sequence: int) -> ConnectionBeat:
+        """Return its part of a heartbeat."""
+        connection = self.connection
+        return ConnectionBeat(
+            connection_id=self.id,
+            state=connection.state.value,
+            epoch=connection.epoch,
+            last_sequence=last_sequence,
+            last_received_ns=connection.stream.last_received_ns,
+            queued_bytes=self.publisher.queue.bytes if self.publisher is not None else 0,
+        )
+
+    def announce_loss(self, loss: Loss, cause: Cause) -> None:
+        """Put a gap into the stream."""
+        self.connection.announce_loss(loss, cause)
+
+    def pause_reading(self) -> None:
+        """Read nothing more from the socket."""
+        self.connection.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self.connection.resume_reading()
+
+    def _progress(self) -> Progress:
+        stream = self.connection.stream
+        return Progress(stream.last_sequence, stream.last_received_ns)
+
+
+def _written(messages: tuple[HandshakeMessage, ...]) -> tuple[HandshakeEntry, ...]:
+    """Return what may be written down: nothing as soon as one message went verbatim, it could hold a key."""
+    if not all(message.secrets for message in messages):
+        return ()
+    return tuple(HandshakeEntry(message.payload.decode(), message.json) for message in messages)

@@ -1,0 +1,209 @@
+"""A connection's record in the state store, changed only by compare-and-swap (architecture, invariant 10)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+
+from virtufin_examples.bus import Bus
+from virtufin_examples.connections import BLOCK_SIZE, LOW_WATER, Clock, Grant, HandshakeMessage
+from virtufin_examples.errors import ConflictError, VirtufinError
+
+RECORD_PREFIX = "websocketmanager.connection."
+_RETRY_SECONDS = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class HandshakeEntry(msgspec.Struct, frozen=True):
+    """A message of the handshake with references in place of secrets. Others are never written down."""
+
+    payload: str
+    json: bool = False
+
+
+class PublishRecord(msgspec.Struct, frozen=True):
+    """Where the frames go."""
+
+    topic: str
+    encoding: str
+    overflow: str
+    markers: str
+
+
+class ConnectionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What outlives the process. `url` has neither user info nor query.
+
+    `reserved` is the last sequence that may have been given. `last_sequence` and `last_received_ns` are as of
+    `saved_ns`; more may have followed unless the process stopped in order.
+    """
+
+    id: str
+    url: str
+    instance_id: str
+    auto_reconnect: bool = False
+    connector: str = ""
+    options: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    owner: str = ""
+    lease_seconds: int = 0
+    epoch: int = 0
+    reserved: int = 0
+    last_sequence: int = 0
+    last_received_ns: int = 0
+    saved_ns: int = 0
+    handshake: tuple[HandshakeEntry, ...] = ()
+    restorable: bool = False
+    publish: PublishRecord | None = None
+
+    def messages(self) -> tuple[HandshakeMessage, ...]:
+        """Return the handshake as it is sent."""
+        return tuple(
+            HandshakeMessage(entry.payload.encode(), secrets=True, json=entry.json)
+            for entry in self.handshake
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a connection has come."""
+
+    last_sequence: int
+    last_received_ns: int
+
+
+def _no_progress() -> Progress:
+    return Progress(0, 0)
+
+
+class RecordKeeper:
+    """Writes one record; the `Ledger` of its connection.
+
+    Changes made by `update` are written in the background, together where they come fast, and again when the
+    state store fails. Epochs and sequences are written before they are used. `ConflictError`: somebody else
+    has written the record, and this instance must stop.
+    """
+
+    def __init__(
+        self, bus: Bus, clock: Clock, record: ConnectionRecord, *, stored: bytes | None = None
+    ) -> None:
+        self.progress: Callable[[], Progress] = _no_progress
+        self._bus = bus
+        self._clock = clock
+        self._key = RECORD_PREFIX + record.id
+        self._record = record
+        self._ours: set[bytes] = set() if stored is None else {stored}
+        self._first_reserved = 0
+        self._restored_from = record if stored is not None else None
+        self._writing = asyncio.Lock()
+        self._dirty = False
+        self._saver: asyncio.Task[None] | None = None
+
+    @property
+    def record(self) -> ConnectionRecord:
+        """The record as it is meant to be."""
+        return self._record
+
+    def update(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the record
+        """Change fields now, in the store soon."""
+        self._record = msgspec.structs.replace(self._record, **changes)
+        self._dirty = True
+        if self._saver is None or self._saver.done():
+            self._saver = asyncio.get_running_loop().create_task(self._save_soon(), name="record-saver")
+
+    async def begin_epoch(self) -> Grant:
+        """Take the next epoch, and more sequences where they run low."""
+        before = self._restored_from
+        record = self._record
+        reserved = record.reserved
+        if self._first_reserved == 0 or reserved - self.progress().last_sequence < LOW_WATER:
+            reserved += BLOCK_SIZE
+        await self._write(epoch=record.epoch + 1, reserved=reserved)
+        if self._first_reserved == 0:
+            self._first_reserved = record.reserved + 1
+        self._restored_from = None
+        if before is None:
+            return Grant(self._record.epoch, self._first_reserved, reserved)
+        return Grant(
+            self._record.epoch,
+            self._first_reserved,
+            reserved,
+            lost_since_ns=before.last_received_ns or before.saved_ns,
+            lost_first_sequence=before.last_sequence + 1,
+            lost_epoch=before.epoch,
+        )
+
+    async def extend(self) -> int:
+        """Reserve the next block."""
+        await self._write(reserved=self._record.reserved + BLOCK_SIZE)
+        return self._record.reserved
+
+    async def save(self) -> None:
+        """Write the record now, with how far the connection has come."""
+        await self._write()
+
+    async def close(self) -> None:
+        """Stop writing in the background."""
+        if self._saver is not None:
+            self._saver.cancel()
+            await asyncio.gather(self._saver, return_exceptions=True)
+
+    async def delete(self) -> None:
+        """Delete the record, whoever wrote it last."""
+        await self.close()
+        await self._bus.delete_state(self._key)
+
+    async def _save_soon(self) -> None:
+        while self._dirty:
+            try:
+                await self._write()
+            except ConflictError as error:
+                _log.error("record lost to another instance", key=self._key, error=str(error))
+                return
+            except VirtufinError as error:
+                _log.warning("record not written, trying again", key=self._key, error=str(error))
+                await self._clock.sleep(_RETRY_SECONDS)
+
+    async def _write(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the record
+        async with self._writing:
+            self._dirty = False
+            progress = self.progress()
+            try:
+                record = msgspec.structs.replace(
+                    self._record,
+                    **changes,
+                    last_sequence=max(self._record.last_sequence, progress.last_sequence),
+                    last_received_ns=max(self._record.last_received_ns, progress.last_received_ns),
+                    saved_ns=self._clock.now_ns(),
+                )
+                await self._swap(msgspec.json.encode(record))
+            except BaseException:
+                self._dirty = True
+                raise
+            # what was updated while the write was under way stays
+            self._record = msgspec.structs.replace(self._record, **changes)
+
+    async def _swap(self, value: bytes) -> None:
+        """Write when the store still holds what we wrote: etags are learned by reading, not by writing."""
+        if not self._ours:
+            self._ours.add(value)
+            await self._bus.save_state(self._key, value, create=True)
+            return
+        entry = await self._bus.get_state(self._key)
+        if entry is None or entry.value not in self._ours:
+            raise ConflictError(
+                f"the record {self._key} was changed by somebody else",
+                hint="another instance has taken over this connection",
+            )
+        self._ours = {entry.value, value}  # a write that timed out may have been done all the same
+        await self._bus.save_state(self._key, value, etag=entry.etag)
+        self._ours = {value}
+
+
+def decode_record(value: bytes) -> ConnectionRecord:
+    """Return a stored record; raises `msgspec.DecodeError` for what is none."""
+    return msgspec.json.decode(value, type=ConnectionRecord)

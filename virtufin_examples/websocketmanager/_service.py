@@ -1,0 +1,106 @@
+"""The WebSocketManager as a service: its parts put together, started and stopped."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+
+from prometheus_client import CollectorRegistry
+
+from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2_grpc as pb_grpc
+from virtufin_examples.bus import Bus
+from virtufin_examples.connections import Clock, ConnectorRegistry, PicowsNetwork, SocketNetwork, SystemClock
+from virtufin_examples.service import Addresses, Chassis, GrpcService
+from virtufin_examples.settings import PlatformSettings
+from virtufin_examples.websocketmanager._hub import PublisherHub
+from virtufin_examples.websocketmanager._index import ConnectionIndex
+from virtufin_examples.websocketmanager._lifecycle import LifecyclePublisher
+from virtufin_examples.websocketmanager._manager import ConnectionManager, ManagerEnvironment
+from virtufin_examples.websocketmanager._metrics import ManagerCollector, publish_latency
+from virtufin_examples.websocketmanager._secrets import BusSecrets
+from virtufin_examples.websocketmanager._servicer import WebSocketManagerServicer
+
+SERVICE_NAME = "virtufin.v1.WebSocketManager"
+_LIFECYCLE_FLUSH_SECONDS = 2.0
+
+
+class WebSocketManagerService:
+    """Managed upstream WebSockets whose frames come out on topics.
+
+    The bus stays the caller's to close. `network`, `clock` and `connectors` are for tests; by default sockets
+    are picows', time is the machine's, and connectors are those installed.
+    """
+
+    def __init__(
+        self,
+        settings: PlatformSettings,
+        *,
+        bus: Bus,
+        network: SocketNetwork | None = None,
+        clock: Clock | None = None,
+        connectors: ConnectorRegistry | None = None,
+    ) -> None:
+        self._settings = settings
+        self._bus = bus
+        self._network = network
+        self._clock = clock or SystemClock()
+        self._connectors = connectors
+        self._lifecycle: LifecyclePublisher | None = None
+        self._manager: ConnectionManager | None = None
+        self._chassis: Chassis | None = None
+
+    async def start(self) -> Addresses:
+        """Listen, then open what the last process left.
+
+        Raises `UnavailableError` naming the port and its setting when one is taken.
+        """
+        settings, bus, clock = self._settings, self._bus, self._clock
+        instance_id = settings.instance_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        registry = CollectorRegistry()
+        latency = publish_latency(registry)
+        hub = PublisherHub(bus=bus, clock=clock, instance=instance_id, latency=latency.labels)
+        self._lifecycle = LifecyclePublisher(bus, instance_id)
+        environment = ManagerEnvironment(
+            network=self._network or PicowsNetwork(now_ns=clock.now_ns),
+            clock=clock,
+            secrets=BusSecrets(bus),
+            observer=self._lifecycle,
+        )
+        self._manager = ConnectionManager(
+            environment,
+            bus=bus,
+            hub=hub,
+            index=ConnectionIndex(bus, settings.instance_id),
+            connectors=self._connectors or ConnectorRegistry.installed(),
+            instance_id=instance_id,
+        )
+        registry.register(ManagerCollector(self._manager, hub))
+        self._chassis = Chassis(
+            "websocketmanager",
+            [
+                GrpcService(
+                    SERVICE_NAME,
+                    pb_grpc.add_WebSocketManagerServicer_to_server,
+                    WebSocketManagerServicer(self._manager, instance_id),
+                )
+            ],
+            host=settings.host,
+            grpc_port=settings.websocketmanager_grpc_port,
+            http_port=settings.websocketmanager_http_port,
+            port_setting="VIRTUFIN_WEBSOCKETMANAGER_GRPC_PORT or VIRTUFIN_WEBSOCKETMANAGER_HTTP_PORT",
+            api_keys=settings.accepted_keys,
+            registry=registry,
+        )
+        addresses = await self._chassis.start()
+        self._lifecycle.start()
+        await self._manager.start()
+        return addresses
+
+    async def stop(self) -> None:
+        """Take no more calls, close the sockets with 1001, publish what came in (at most 5 s)."""
+        if self._chassis is None or self._manager is None or self._lifecycle is None:
+            return
+        await self._chassis.stop()
+        await self._manager.stop()
+        await self._lifecycle.stop(_LIFECYCLE_FLUSH_SECONDS)
+        self._chassis = None
