@@ -66,7 +66,7 @@ def drivers(request, tmp_path_factory):
     def open_dotnet(name: str):
         kind, runtime = name.split("-")
         if runtime == "mono":
-            assert shutil.which("mono"), "Mono is missing: apt-get install mono-devel"
+            assert shutil.which("mono"), "Mono is missing: apt-get install mono-runtime mono-mcs"
         folder = tmp_path_factory.mktemp("assembly")
         assembly = unpack_assembly(DOTNET_PACKAGE_FILE.read_bytes(), folder)
         if kind == "fresh":

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from virtufin_examples import workmanager
 from virtufin_examples.worker_packages import python_package
 
 HARNESS = Path(__file__).with_name("dotnet_harness.py")
+MONO_FACADES = Path(workmanager.__file__).parent / "engines" / "mono"
+"""What pythonnet needs of Mono and Debian's `mono-runtime` lacks; the engine uses it too."""
 
 
 class GatewayError(Exception):
@@ -76,7 +79,10 @@ class DotnetDriver:
     def open(cls, runtime: str, assembly: Path) -> Iterator[DotnetDriver]:
         command = [sys.executable, "-W", "ignore", str(HARNESS), runtime, str(assembly)]
         pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=dict(os.environ)) as process:
+        environment = dict(os.environ)
+        if runtime == "mono":
+            environment["MONO_PATH"] = str(MONO_FACADES)
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
             yield cls(process)
             process.stdin.close()
             process.wait(timeout=10)
