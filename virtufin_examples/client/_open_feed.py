@@ -27,6 +27,7 @@ from virtufin_examples.errors import (
     InvalidInputError,
     NotFoundError,
     PreconditionError,
+    VirtufinError,
 )
 
 
@@ -76,7 +77,13 @@ async def open_feed(
             )
             kept = keep
             yield feed
-        finally:
+        except BaseException as error:
+            try:
+                await finish(opening.close(leave=kept), limit_seconds=CLOSE_SECONDS)
+            except VirtufinError as trouble:  # reported as a step; what went wrong first is what counts
+                error.add_note(f"then cleaning up failed: {trouble}")
+            raise
+        else:
             await finish(opening.close(leave=kept), limit_seconds=CLOSE_SECONDS)
 
 
@@ -171,7 +178,14 @@ class _Opening:
         try:
             return Engine.DOTNET, await self._start(Engine.DOTNET, package_source)
         except (PreconditionError, InvalidInputError):  # reported as a step; the platform may have no .NET
+            await self._drop_workers()
             return Engine.PYTHON, await self._start(Engine.PYTHON, package_source)
+
+    async def _drop_workers(self) -> None:
+        if self._keeper is not None:
+            await self._keeper.stop()
+        for worker in await self._workers.list_workers({RUN_TAG: self._run_id}):
+            await self._workers.delete_worker(worker.id)
 
     async def _start(self, engine: Engine, package_source: PackageSource) -> str:
         with self._steps.step("package worker") as note:

@@ -36,7 +36,7 @@ class Steps:
     """Times steps and reports each as it ends."""
 
     def __init__(self, report: OnStep | None, *, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._report = report or (lambda _step: None)
+        self._report = report
         self._clock = clock
 
     @contextlib.contextmanager
@@ -58,4 +58,5 @@ class Steps:
             raise
         finally:
             ms = (self._clock() - started) * 1000
-            self._report(Step(name, not error, round(ms, 1), note.detail, error))
+            if self._report is not None:
+                self._report(Step(name, not error, round(ms, 1), note.detail, error))

@@ -33,18 +33,23 @@ def main(arguments: Sequence[str], *, title: str, description: str, settings: Pa
 
 
 def _run(options: Options, title: str) -> int:
-    from virtufin_examples.errors import InvalidInputError, VirtufinError  # noqa: PLC0415 - see main
+    from virtufin_examples.errors import VirtufinError  # noqa: PLC0415 - see main
 
+    as_json = options.view is View.JSON
     try:
         from virtufin_examples.client import ClientSettings, FeedSettings  # noqa: PLC0415 - see main
         from virtufin_examples.example_run._plan import make_plan  # noqa: PLC0415 - see main
 
         client = ClientSettings.load()
         plan = make_plan(options, FeedSettings.load(options.settings), client)
+    except VirtufinError as error:
+        _report(error, as_json=as_json)
+        return WRONG_USAGE
+    try:
         return _execute(options, title, plan, client)
     except VirtufinError as error:
-        _report(error, as_json=options.view is View.JSON)
-        return WRONG_USAGE if isinstance(error, InvalidInputError) else FAILED
+        _report(error, as_json=as_json)
+        return FAILED
 
 
 def _execute(options: Options, title: str, plan: Plan, client: ClientSettings) -> int:
