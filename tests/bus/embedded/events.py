@@ -7,6 +7,7 @@ from hypothesis import settings
 
 from virtufin_examples.bus.embedded._envelope import Moment, Publish
 from virtufin_examples.bus.embedded._message import Message
+from virtufin_examples.bus.embedded._metadata import lower_names
 from virtufin_examples.bus.embedded._publication import Publication, publication
 
 seeded = settings(derandomize=True, deadline=None)
@@ -34,7 +35,7 @@ def publish(
     clock: float = 1000.0,
     app_id: str = "app",
 ) -> Publication:
-    request = Publish(app_id, topic, data, content_type, metadata or {})
+    request = Publish(app_id, topic, data, content_type, lower_names(metadata or {}))
     return publication(request, Moment(clock, 1_700_000_000.0), raw=raw)
 
 

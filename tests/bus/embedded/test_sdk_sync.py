@@ -13,6 +13,10 @@ from dapr.clients.exceptions import DaprGrpcError
 from dapr.clients.grpc._request import TransactionalStateOperation, TransactionOperationType
 from dapr.clients.grpc._response import TopicEventResponse, UnlockResponseStatus
 from dapr.clients.grpc._state import Concurrency, StateItem, StateOptions
+from dapr.conf import settings
+from dapr.proto.runtime.v1 import metadata_pb2
+
+from tests.bus.embedded.conftest import runtime_process
 
 FIRST_WRITE = StateOptions(concurrency=Concurrency.first_write)
 
@@ -245,3 +249,26 @@ def test_statuses_are_daprs(client, call, code):
     with pytest.raises((DaprGrpcError, grpc.RpcError)) as caught:
         call(client)
     assert caught.value.code() is code
+
+
+def test_a_subscription_heals_when_the_runtime_is_back(monkeypatch, topic):
+    with runtime_process() as addresses:
+        monkeypatch.setattr(settings, "DAPR_HTTP_ENDPOINT", f"http://{addresses.http}", raising=False)
+        client = DaprClient(addresses.grpc)
+        subscription = client.subscribe("pubsub", topic)
+    ports = [int(address.rpartition(":")[2]) for address in (addresses.grpc, addresses.http)]
+    with client, runtime_process(grpc_port=ports[0], http_port=ports[1]):
+        received = []
+        reader = threading.Thread(target=lambda: received.append(subscription.next_message().data()))
+        reader.start()
+        while topic not in [entry.topic for entry in _subscriptions(client)]:
+            reader.join(0.02)
+        client.publish_event("pubsub", topic, "again", data_content_type="text/plain")
+        reader.join(20)
+        subscription.close()
+
+    assert received == ["again"]
+
+
+def _subscriptions(client):
+    return client._stub.GetMetadata(metadata_pb2.GetMetadataRequest()).subscriptions

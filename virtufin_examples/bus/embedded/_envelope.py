@@ -48,7 +48,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """A publish request, or one entry of a bulk request."""
+    """A publish request, or one entry of a bulk request; names of metadata are in lower case."""
 
     app_id: str
     topic: str

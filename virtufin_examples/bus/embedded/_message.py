@@ -9,7 +9,7 @@ which is how parts that many messages share are encoded once and cached.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dapr.proto.runtime.v1 import appcallback_pb2
@@ -27,19 +27,24 @@ _CACHED_ENTRIES = 4096
 class Message:
     """An event as one kind of subscriber sees it.
 
-    `body` is the serialised `TopicEventRequest`, `frame` what is written to the stream. `expires_at` is a
-    time of the broker's clock in seconds, None for a message that never expires.
+    `frame` is what is written to the stream; from `body_start` on it is the serialised `TopicEventRequest`.
+    `expires_at` is a time of the broker's clock in seconds, None for a message that never expires.
     """
 
     id: str
-    body: bytes
     frame: bytes
+    body_start: int
     expires_at: float | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The serialised `TopicEventRequest`."""
+        return self.frame[self.body_start :]
 
     def on_topic(self, topic: str) -> Message:
         """Return the same event on another topic, without its expiry (a dead letter is to be read)."""
-        body = self.body + appcallback_pb2.TopicEventRequest(topic=topic).SerializeToString()
-        return Message(self.id, body, _framed(body))
+        override = appcallback_pb2.TopicEventRequest(topic=topic).SerializeToString()
+        return _message(self.id, (self.body, override), None)
 
 
 def build_message(
@@ -54,8 +59,13 @@ def build_message(
         else _entry(name, value)
         for name, value in extensions.items()
     )
-    body = b"".join((event.SerializeToString(), _EXTENSIONS_TAG, _varint(len(entries)), entries))
-    return Message(event.id, body, _framed(body), expires_at)
+    parts = (event.SerializeToString(), _EXTENSIONS_TAG, _varint(len(entries)), entries)
+    return _message(event.id, parts, expires_at)
+
+
+def _message(event_id: str, body: Sequence[bytes], expires_at: float | None) -> Message:
+    head = _EVENT_MESSAGE_TAG + _varint(sum(map(len, body)))
+    return Message(event_id, b"".join((head, *body)), len(head), expires_at)
 
 
 def _entry(name: str, value: object) -> bytes:
@@ -67,10 +77,6 @@ def _entry(name: str, value: object) -> bytes:
 @functools.lru_cache(maxsize=_CACHED_ENTRIES)
 def _text_entry(name: str, value: str) -> bytes:
     return _entry(name, value)
-
-
-def _framed(body: bytes) -> bytes:
-    return b"".join((_EVENT_MESSAGE_TAG, _varint(len(body)), body))
 
 
 def _varint(number: int) -> bytes:

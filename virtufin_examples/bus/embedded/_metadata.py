@@ -1,4 +1,7 @@
-"""Publish metadata that the runtime understands. Names are matched without regard to case, as daprd does."""
+"""Publish and subscription metadata that the runtime understands.
+
+daprd matches names without regard to case; so `lower_names` comes first, and the others look for lower case.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from collections.abc import Mapping
 
 from virtufin_examples.errors import InvalidInputError
 
-RAW_PAYLOAD = "rawPayload"
-TTL_NAMES = ("ttl", "ttlInSeconds")
+_RAW_PAYLOAD = "rawPayload"
+_TTL_NAMES = ("ttl", "ttlInSeconds")
 MAX_TTL_SECONDS = 10**9  # 31 years: later than any message matters, and a date that can be written
 
 _OVERRIDE_PREFIX = "cloudevent."
@@ -22,16 +25,19 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)", re.ASCII)
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+", re.ASCII)
 
 
+def lower_names(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata with their names in lower case."""
+    return {name.lower(): value for name, value in metadata.items()}
+
+
 def is_raw(metadata: Mapping[str, str]) -> bool:
     """Whether `rawPayload` is on; raises `InvalidInputError` when it is neither true nor false."""
-    if not metadata:
-        return False
-    given = _lookup(metadata, RAW_PAYLOAD)
+    given = metadata.get(_RAW_PAYLOAD.lower(), "")
     if given.lower() in _TRUE:
         return True
     if given.lower() in _FALSE:
         return False
-    raise InvalidInputError(f"{RAW_PAYLOAD} is {given!r}", hint="give true or false")
+    raise InvalidInputError(f"{_RAW_PAYLOAD} is {given!r}", hint="give true or false")
 
 
 def ttl_seconds(metadata: Mapping[str, str]) -> float | None:
@@ -40,8 +46,8 @@ def ttl_seconds(metadata: Mapping[str, str]) -> float | None:
     It is a whole number of seconds, or a duration such as `1m30s`; `InvalidInputError` for anything else and
     for zero.
     """
-    for name in TTL_NAMES:
-        given = _lookup(metadata, name)
+    for name in _TTL_NAMES:
+        given = metadata.get(name.lower(), "")
         if not given:
             continue
         seconds = _seconds(given)
@@ -57,20 +63,13 @@ def cloudevent_overrides(metadata: Mapping[str, str]) -> dict[str, str]:
     """Return the attributes that `cloudevent.<name>` sets; traceparent and traceid are one value."""
     found = {}
     for name in _OVERRIDES:
-        value = _lookup(metadata, _OVERRIDE_PREFIX + name)
+        value = metadata.get(_OVERRIDE_PREFIX + name, "")
         if value:
             found[name] = value
     trace = found.get("traceparent") or found.get("traceid")
     if trace:
         found["traceparent"] = found["traceid"] = trace
     return found
-
-
-def _lookup(metadata: Mapping[str, str], name: str) -> str:
-    if name in metadata:
-        return metadata[name]
-    wanted = name.lower()
-    return next((value for key, value in metadata.items() if key.lower() == wanted), "")
 
 
 def _seconds(given: str) -> float | None:

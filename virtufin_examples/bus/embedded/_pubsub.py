@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 
+import grpc.aio
 import structlog
 from dapr.proto.runtime.v1 import metadata_pb2, pubsub_pb2
 from google.protobuf import empty_pb2
@@ -18,7 +19,7 @@ from google.protobuf import empty_pb2
 from virtufin_examples.bus.embedded._broker import Broker
 from virtufin_examples.bus.embedded._envelope import Moment, Publish
 from virtufin_examples.bus.embedded._message import PUBSUB_NAME
-from virtufin_examples.bus.embedded._metadata import is_raw
+from virtufin_examples.bus.embedded._metadata import is_raw, lower_names
 from virtufin_examples.bus.embedded._publication import Publication, publication
 from virtufin_examples.bus.embedded._statuses import StreamError
 from virtufin_examples.bus.embedded._stream import Context, SubscriptionStream
@@ -41,7 +42,7 @@ class PubsubService:
     async def publish(self, request: pubsub_pb2.PublishEventRequest, app_id: str) -> empty_pb2.Empty:
         """Publish one message."""
         _check_target(request.pubsub_name, request.topic)
-        metadata = request.metadata
+        metadata = lower_names(request.metadata)
         await self._publish(
             request.topic,
             publication(
@@ -66,7 +67,8 @@ class PubsubService:
                 f"error marshaling events to bytes for topic {request.topic} pubsub {PUBSUB_NAME}."
                 " error: entryId is duplicated or not present for entry"
             )
-        raw = is_raw(request.metadata)
+        shared = lower_names(request.metadata)
+        raw = is_raw(shared)
         now = self._now()
         messages = [
             publication(
@@ -75,7 +77,7 @@ class PubsubService:
                     request.topic,
                     entry.event,
                     entry.content_type,
-                    {**request.metadata, **entry.metadata},
+                    {**shared, **lower_names(entry.metadata)},
                 ),
                 now,
                 raw=raw,
@@ -99,17 +101,16 @@ class PubsubService:
     async def subscribe(self, context: Context, app_id: str) -> None:
         """Serve one subscription stream until either side ends it."""
         request = await context.read()
-        # Without an initial request: grpc's EOF, or an answer. daprd has no code for that.
-        initial = getattr(request, "initial_request", None)
-        if initial is None or not request.HasField("initial_request"):
+        if request is grpc.aio.EOF or not request.HasField("initial_request"):
             raise StreamError("initial request is required")
+        initial = request.initial_request
         if not initial.pubsub_name:
             raise StreamError("pubsubName is required")
         if not initial.topic:
             raise StreamError("topic is required")
         _check_target(initial.pubsub_name, initial.topic)
         options = SubscriptionOptions(
-            app_id, initial.topic, initial.dead_letter_topic, is_raw(initial.metadata)
+            app_id, initial.topic, initial.dead_letter_topic, is_raw(lower_names(initial.metadata))
         )
         await SubscriptionStream(context, self._broker, options).serve()
 

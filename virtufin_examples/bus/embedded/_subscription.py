@@ -112,7 +112,7 @@ class Subscription:
 
     @property
     def progress_at(self) -> float:
-        """When the subscription last settled a message while full, or became full."""
+        """When the subscription last answered, or became full."""
         return self._progress_at
 
     def is_same_reader(self, other: SubscriptionOptions) -> bool:
@@ -148,6 +148,7 @@ class Subscription:
         same_id = self._unanswered.get(event_id)
         if same_id is None:
             return False
+        self._progress_at = self._owner.now()
         delivery = same_id.pop(0)
         if not same_id:
             del self._unanswered[event_id]
@@ -198,10 +199,8 @@ class Subscription:
     def _release(self, delivery: Delivery) -> None:
         was_full = self.full
         self._held_bytes -= delivery.size_bytes
-        if was_full:
-            self._progress_at = self._owner.now()
-            if not self.full:
-                self._owner.on_room()
+        if was_full and not self.full:
+            self._owner.on_room()
 
     def _give_up(self, delivery: Delivery, cause: Cause) -> None:
         self._release(delivery)
