@@ -237,18 +237,22 @@ def test_metadata(client):
 
 
 @pytest.mark.parametrize(
-    ("call", "code"),
+    ("call", "reason"),
     [
-        (lambda c: c.publish_event("none", "t", "x"), grpc.StatusCode.INVALID_ARGUMENT),
-        (lambda c: c.get_state("none", "k"), grpc.StatusCode.INVALID_ARGUMENT),
-        (lambda c: c.save_state("statestore", "a||b", "x"), grpc.StatusCode.INVALID_ARGUMENT),
-        (lambda c: c.get_secret("none", "k"), grpc.StatusCode.INVALID_ARGUMENT),
+        (lambda c: c.publish_event("none", "t", "x"), "DAPR_PUBSUB_NOT_FOUND"),
+        (
+            lambda c: c.publish_event("pubsub", "t", "[]", data_content_type="application/cloudevents+json"),
+            "DAPR_PUBSUB_CLOUD_EVENT_CREATION",
+        ),
+        (lambda c: c.get_state("none", "k"), "DAPR_STATE_NOT_FOUND"),
+        (lambda c: c.save_state("statestore", "a||b", "x"), "DAPR_STATE_ILLEGAL_KEY"),
     ],
 )
-def test_statuses_are_daprs(client, call, code):
-    with pytest.raises((DaprGrpcError, grpc.RpcError)) as caught:
+def test_errors_carry_daprs_codes(client, call, reason):
+    with pytest.raises(DaprGrpcError) as caught:
         call(client)
-    assert caught.value.code() is code
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.error_code() == reason
 
 
 def test_a_subscription_heals_when_the_runtime_is_back(monkeypatch, topic):

@@ -22,6 +22,7 @@ from google.protobuf import json_format
 from virtufin_examples.bus._port import CLOUDEVENT_JSON
 from virtufin_examples.bus.embedded._message import PUBSUB_NAME, Message, build_message
 from virtufin_examples.bus.embedded._metadata import cloudevent_overrides, ttl_seconds
+from virtufin_examples.bus.embedded._statuses import RefusedError
 from virtufin_examples.errors import InvalidInputError
 
 DEFAULT_CONTENT_TYPE = "text/plain"
@@ -85,8 +86,9 @@ def event_from_structured(request: Publish, moment: Moment) -> Message:
             name: msgspec.json.decode(value) for name, value in attributes.items() if name not in _DATA_FIELDS
         }
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInputError(
+        raise RefusedError(
             f"data for topic {request.topic!r} are no CloudEvent: {error}",
+            reason="DAPR_PUBSUB_CLOUD_EVENT_CREATION",
             hint=f"content type {CLOUDEVENT_JSON} asks for a JSON object",
         ) from error
     content_type = _attribute(given, "datacontenttype", "")

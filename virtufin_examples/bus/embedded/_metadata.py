@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from virtufin_examples.bus.embedded._statuses import RefusedError
 from virtufin_examples.errors import InvalidInputError
 
 _RAW_PAYLOAD = "rawPayload"
@@ -37,7 +38,11 @@ def is_raw(metadata: Mapping[str, str]) -> bool:
         return True
     if given.lower() in _FALSE:
         return False
-    raise InvalidInputError(f"{_RAW_PAYLOAD} is {given!r}", hint="give true or false")
+    raise RefusedError(
+        f"{_RAW_PAYLOAD} is {given!r}",
+        reason="DAPR_PUBSUB_METADATA_DESERIALIZATION",
+        hint="give true or false",
+    )
 
 
 def ttl_seconds(metadata: Mapping[str, str]) -> float | None:

@@ -20,13 +20,14 @@ from google.protobuf.message import Message
 from virtufin_examples.bus.embedded._platform import PlatformService
 from virtufin_examples.bus.embedded._pubsub import PubsubService
 from virtufin_examples.bus.embedded._state import StateService
-from virtufin_examples.bus.embedded._statuses import UnauthenticatedError
+from virtufin_examples.bus.embedded._statuses import UnauthenticatedError, status_details
 from virtufin_examples.bus.embedded._stream import Context
 from virtufin_examples.errors import VirtufinError
 
 SERVICE_NAME = "dapr.proto.runtime.v1.Dapr"
 APP_ID_METADATA = "dapr-app-id"
 TOKEN_METADATA = "dapr-api-token"
+STATUS_DETAILS_METADATA = "grpc-status-details-bin"
 
 UnaryMethod = Callable[[Any, str], Awaitable[Message]]
 
@@ -121,6 +122,9 @@ def _serialize(message: Message) -> bytes:
 
 async def _abort(context: Context, name: str, error: Exception) -> NoReturn:
     if isinstance(error, VirtufinError):
-        await context.abort(grpc.StatusCode[error.code], str(error))
+        code = grpc.StatusCode[error.code]
+        details = status_details(error, code.value[0])
+        trailing = () if details is None else ((STATUS_DETAILS_METADATA, details),)
+        await context.abort(code, str(error), trailing)
     _log.error("call failed", method=name, error=repr(error), exc_info=error)
     await context.abort(grpc.StatusCode.INTERNAL, f"internal error in {name} ({type(error).__name__})")

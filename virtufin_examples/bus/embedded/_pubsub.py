@@ -21,10 +21,10 @@ from virtufin_examples.bus.embedded._envelope import Moment, Publish
 from virtufin_examples.bus.embedded._message import PUBSUB_NAME
 from virtufin_examples.bus.embedded._metadata import is_raw, lower_names
 from virtufin_examples.bus.embedded._publication import Publication, publication
-from virtufin_examples.bus.embedded._statuses import StreamError
+from virtufin_examples.bus.embedded._statuses import RefusedError, StreamError
 from virtufin_examples.bus.embedded._stream import Context, SubscriptionStream
 from virtufin_examples.bus.embedded._subscription import Cause, EndReason, SubscriptionOptions
-from virtufin_examples.errors import InvalidInputError, ResourceLimitError
+from virtufin_examples.errors import ResourceLimitError
 
 PUBLISH_WAIT_SECONDS = 5.0
 
@@ -63,9 +63,10 @@ class PubsubService:
         _check_target(request.pubsub_name, request.topic)
         ids = [entry.entry_id for entry in request.entries]
         if "" in ids or len(set(ids)) != len(ids):
-            raise InvalidInputError(
+            raise RefusedError(
                 f"error marshaling events to bytes for topic {request.topic} pubsub {PUBSUB_NAME}."
-                " error: entryId is duplicated or not present for entry"
+                " error: entryId is duplicated or not present for entry",
+                reason="DAPR_PUBSUB_MARSHAL_EVENTS",
             )
         shared = lower_names(request.metadata)
         raw = is_raw(shared)
@@ -160,12 +161,13 @@ class PubsubService:
 
 
 def _check_target(pubsub_name: str, topic: str) -> None:
+    hint = f"the runtime has {PUBSUB_NAME!r}"
     if not pubsub_name:
-        raise InvalidInputError("pubsub name is empty", hint=f"the runtime has {PUBSUB_NAME!r}")
+        raise RefusedError("pubsub name is empty", reason="DAPR_PUBSUB_NAME_EMPTY", hint=hint)
     if pubsub_name != PUBSUB_NAME:
-        raise InvalidInputError(f"pubsub {pubsub_name} is not found", hint=f"the runtime has {PUBSUB_NAME!r}")
+        raise RefusedError(f"pubsub {pubsub_name} is not found", reason="DAPR_PUBSUB_NOT_FOUND", hint=hint)
     if not topic:
-        raise InvalidInputError(f"topic is empty in pubsub {pubsub_name}")
+        raise RefusedError(f"topic is empty in pubsub {pubsub_name}", reason="DAPR_PUBSUB_TOPIC_NAME_EMPTY")
 
 
 def _log_lost(options: SubscriptionOptions, cause: Cause, count: int) -> None:

@@ -10,7 +10,7 @@ from dapr.proto.common.v1 import common_pb2
 from dapr.proto.runtime.v1 import lock_pb2, state_pb2
 from google.protobuf import empty_pb2
 
-from virtufin_examples.bus.embedded._statuses import UnimplementedError
+from virtufin_examples.bus.embedded._statuses import RefusedError, UnimplementedError
 from virtufin_examples.bus.embedded._storage import Change, Storage, StoredValue
 from virtufin_examples.errors import ConflictError, InvalidInputError, VirtufinError
 
@@ -147,7 +147,9 @@ def _operation(
 
 def _qualified(app_id: str, key: str) -> str:
     if KEY_SEPARATOR in key:
-        raise InvalidInputError(f"state key {key!r} contains {KEY_SEPARATOR!r}")
+        raise RefusedError(
+            f"input key/keyPrefix {key!r} can't contain {KEY_SEPARATOR!r}", reason="DAPR_STATE_ILLEGAL_KEY"
+        )
     return f"{app_id}{KEY_SEPARATOR}{key}"
 
 
@@ -167,8 +169,10 @@ def _lock(store_name: str, resource_id: str, owner: str, app_id: str) -> str:
 
 def _check_store(store_name: str) -> None:
     if store_name != STATE_STORE_NAME:
-        raise InvalidInputError(
-            f"state store {store_name!r} is not found", hint=f"it is named {STATE_STORE_NAME!r}"
+        raise RefusedError(
+            f"state store {store_name} is not found",
+            reason="DAPR_STATE_NOT_FOUND",
+            hint=f"the runtime has {STATE_STORE_NAME!r}",
         )
 
 
