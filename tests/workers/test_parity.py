@@ -22,13 +22,15 @@ JSON = st.recursive(
 COMMANDS = st.sampled_from([*KNOWN.split(", "), "stop-publish", "LIST", "Send_Raw", "İ"])
 FIELDS = {
     "url": st.just("wss://venue.test"),
-    "id": st.sampled_from(["c-1", ""]),
-    "topic": TEXT,
-    "message": st.sampled_from(["aGVsbG8=", "", "a", "YR=="]) | TEXT,
-    "params": st.lists(TEXT, max_size=3),
+    "id": st.sampled_from(["c-1", "é"]),
+    "topic": st.just("ticks"),
+    "message": st.sampled_from(["aGVsbG8=", "", "YR=="]),
+    "params": st.lists(TEXT, min_size=1, max_size=3),
+}
+OPTIONAL_FIELDS = {
     "tags": st.dictionaries(TEXT, TEXT, max_size=3),
     "options": st.dictionaries(TEXT, TEXT, max_size=3),
-    "lease_seconds": st.integers(-1, 2**32) | NUMBERS,
+    "lease_seconds": st.integers(0, 2**32 - 1),
     "auto_reconnect": st.booleans(),
     "secrets": st.booleans(),
     "replay": st.booleans(),
@@ -36,14 +38,16 @@ FIELDS = {
     "content_type": TEXT,
     "encoding": TEXT,
 }
-NEARLY_VALID = st.fixed_dictionaries(
-    {"command": st.one_of(COMMANDS, COMMANDS, SCALARS)},
-    optional={name: st.one_of(strategy, strategy, JSON) for name, strategy in FIELDS.items()},
+VALID = st.fixed_dictionaries({"command": COMMANDS} | FIELDS, optional=OPTIONAL_FIELDS)
+NAMES = st.sampled_from(["command", *FIELDS, *OPTIONAL_FIELDS])
+MESSAGES = st.text("aY+/=-_ ", max_size=8)
+SPOILT = st.builds(
+    lambda fields, name, value: fields | {name: value}, VALID, NAMES, st.one_of(JSON, SCALARS, MESSAGES)
 )
 EVENTS = st.one_of(
     JSON,
     st.fixed_dictionaries(
-        {"data": st.one_of(NEARLY_VALID, NEARLY_VALID, NEARLY_VALID.map(json.dumps), JSON)},
+        {"data": st.one_of(VALID, SPOILT, VALID.map(json.dumps), JSON)},
         optional={
             "correlationid": st.sampled_from(["k-1", "k-2"]) | JSON,
             "replytopic": JSON,
