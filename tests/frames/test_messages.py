@@ -18,9 +18,11 @@ from virtufin_examples.frames import (
     BATCH_EVENT_TYPE,
     FRAME_EVENT_TYPE,
     Cause,
+    ConnectionBeat,
     Frame,
     FrameFlag,
     Gap,
+    Heartbeat,
     Note,
     decode_message,
     encode_batch,
@@ -202,3 +204,10 @@ def test_a_batch_message_names_its_instance() -> None:
 def test_a_foreign_message_is_refused(event_type: str) -> None:
     with pytest.raises(InvalidInputError, match="topic ticks: a message of type"):
         decode_message(TOPIC, event_type, "text/plain", b"{}", {})
+
+
+def test_a_heartbeat_of_a_connection_without_a_frame_yet_survives_the_way():
+    beat = ConnectionBeat(connection_id="c", state="connected", epoch=1, last_sequence=0, last_received_ns=0)
+    sent = Heartbeat(topic=TOPIC, kind="start", sent_ns=5, connections=(beat,))
+    kind, data = encode_note(sent)
+    assert decode_message(TOPIC, kind, "text/plain", data, {}) == [sent]

@@ -129,8 +129,8 @@ class ConnectionBeat(msgspec.Struct, frozen=True, kw_only=True):
     connection_id: str
     state: str
     epoch: int
-    last_sequence: int
     last_received_ns: int
+    last_sequence: int = 0
     queued_bytes: int = 0
 
 
