@@ -14,6 +14,7 @@ import structlog
 
 from virtufin_examples.connections._backoff import Backoff
 from virtufin_examples.connections._clock import Clock
+from virtufin_examples.connections._ending import Ending, refused_ending, socket_ending
 from virtufin_examples.connections._handshake import Handshake, HandshakeMessage, joins_handshake
 from virtufin_examples.connections._link import Link
 from virtufin_examples.connections._loss import Loss
@@ -21,7 +22,6 @@ from virtufin_examples.connections._secrets import SecretResolver, resolve
 from virtufin_examples.connections._sequencer import Grant, Ledger
 from virtufin_examples.connections._socket import (
     SocketConnectError,
-    SocketEnd,
     SocketNetwork,
     UpgradeRefusedError,
 )
@@ -72,17 +72,6 @@ class Environment(Protocol):
     def observer(self) -> Observer: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """Why a socket is gone or did not come about, and what that asks of us."""
-
-    reason: str
-    error_type: str = ""  # empty: an orderly close
-    cause: Cause = Cause.RECONNECT
-    permanent: bool = False
-    wait_seconds: float = 0.0
-
-
 def url_template(url: str) -> str:
     """Return a URL without user info, query and fragment: the form in which it is shown and written down."""
     parts = urlsplit(url)
@@ -123,7 +112,7 @@ class Connection:
         self._epoch = 0
         self._attempt = 1
         self._link: Link | None = None
-        self._refusal: _Ending | None = None
+        self._refusal: Ending | None = None
         self._paused = False
         self._sending = asyncio.Lock()
         self._first: asyncio.Future[None] | None = None
@@ -249,15 +238,15 @@ class Connection:
                 self._move(State.FAILED, reason=f"internal error: {error!r}")
             self._tell_first(VirtufinError(f"connection failed: {error!r}"))
 
-    async def _one_socket(self) -> _Ending:
+    async def _one_socket(self) -> Ending:
         """Live through one attempt: from the epoch's grant to the end of its socket."""
         self._refusal = None
         try:
             grant = await self._take_epoch()
         except ConflictError as error:
-            return _Ending(str(error), "RecordLost", permanent=True)
+            return Ending(str(error), "RecordLost", permanent=True)
         except VirtufinError as error:
-            return _Ending(f"no epoch could be taken: {error}", type(error).__name__)
+            return Ending(f"no epoch could be taken: {error}", type(error).__name__)
         link = Link(
             self.stream,
             self._session,
@@ -269,11 +258,12 @@ class Connection:
         )
         self._session.opened()
         try:
-            await self._network.connect(self.spec.url, _HEADERS, link)
+            headers = {**_HEADERS, **self.spec.connector.upgrade_headers(self.spec.url)}
+            await self._network.connect(self.spec.url, headers, link)
         except UpgradeRefusedError as error:
-            return _refused(self.spec.connector.upgrade_refused(error.status, error.headers))
+            return refused_ending(self.spec.connector.upgrade_refused(error.status, error.headers))
         except SocketConnectError as error:
-            return _Ending(str(error), type(error).__name__)
+            return Ending(str(error), type(error).__name__)
         try:
             return await self._serve(grant, link)
         finally:
@@ -286,7 +276,7 @@ class Connection:
             self.stream.grant(self._grant, self._clock.now_ns())
         return self._grant
 
-    async def _serve(self, grant: Grant, link: Link) -> _Ending:
+    async def _serve(self, grant: Grant, link: Link) -> Ending:
         self._grant = None
         self._epoch = grant.epoch
         self._link = link
@@ -304,27 +294,27 @@ class Connection:
             link.pause_reading()
         end = await link.ended
         self._backoff.lived(self._clock.monotonic() - opened_at)
-        return self._refusal or _socket_ending(end)
+        return self._refusal or socket_ending(end)
 
-    async def _replay(self, link: Link) -> _Ending | None:
+    async def _replay(self, link: Link) -> Ending | None:
         """Send the handshake, waiting for the venue's answer to each message of it."""
-        failure: _Ending | None = None
+        failure: Ending | None = None
         for message in self.handshake:
             try:
                 async with self._sending:
                     await self._send(link, message)
             except VirtufinError as error:
-                failure = _Ending(f"handshake: {error}", type(error).__name__)
+                failure = Ending(f"handshake: {error}", type(error).__name__)
             else:
                 if not await link.answered(ANSWER_SECONDS):
-                    failure = _Ending(f"no answer to the handshake within {ANSWER_SECONDS:g} s", "NoAnswer")
+                    failure = Ending(f"no answer to the handshake within {ANSWER_SECONDS:g} s", "NoAnswer")
             if failure is not None or self._refusal is not None or link.ended.done():
                 break
         if self._refusal is not None:
             return self._refusal
-        return _socket_ending(link.ended.result()) if link.ended.done() else failure
+        return socket_ending(link.ended.result()) if link.ended.done() else failure
 
-    async def _go_on(self, ending: _Ending) -> bool:
+    async def _go_on(self, ending: Ending) -> bool:
         """Settle what an ending means; wait and return True when another socket is to be opened."""
         self._link = None
         retry = self.spec.auto_reconnect and not ending.permanent
@@ -343,7 +333,7 @@ class Connection:
         await self._clock.sleep(self._backoff.next_seconds(ending.wait_seconds))
         return True
 
-    def _finish(self, ending: _Ending) -> None:
+    def _finish(self, ending: Ending) -> None:
         self.stream.stays_broken(self._epoch, self._clock.now_ns())
         failed = ending.permanent or self.state is State.CONNECTING
         self._move(State.FAILED if failed else State.DISCONNECTED, reason=ending.reason)
@@ -373,7 +363,7 @@ class Connection:
             self._on_note("VenueError", refused.reason)
             return
         if link is self._link or self._link is None:
-            self._refusal = _refused(refused)
+            self._refusal = refused_ending(refused)
         link.close(NORMAL_CLOSURE, "")
 
     def _on_note(self, error_type: str, reason: str) -> None:
@@ -389,7 +379,7 @@ class Connection:
         try:
             self.stream.extend(await self._ledger.extend())
         except ConflictError as error:
-            self._refusal = _Ending(str(error), "RecordLost", permanent=True)
+            self._refusal = Ending(str(error), "RecordLost", permanent=True)
             if self._link is not None:
                 self._link.close(GOING_AWAY, "")
         except VirtufinError as error:
@@ -438,19 +428,3 @@ def _retrieved(first: asyncio.Future[None]) -> None:
     """Look at the outcome, which nobody else does when the caller of `start` has gone."""
     if not first.cancelled():
         first.exception()
-
-
-def _refused(refused: Refused) -> _Ending:
-    return _Ending(
-        f"{refused.code} {refused.reason}",
-        "VenueRefused",
-        permanent=refused.disposition is Disposition.PERMANENT,
-        wait_seconds=refused.wait_seconds,
-    )
-
-
-def _socket_ending(end: SocketEnd) -> _Ending:
-    reason = f"socket closed with {end.code}" + (f": {end.reason}" if end.reason else "")
-    if end.violation:
-        return _Ending(reason, "ProtocolViolation", cause=Cause.PROTOCOL)
-    return _Ending(reason, "SocketLost" if end.code == 1006 else "")

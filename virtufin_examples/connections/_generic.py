@@ -28,6 +28,10 @@ class GenericConnector:
             return Refused(status, reason, Disposition.WAIT, retry_after_seconds(headers))
         return Refused(status, reason, Disposition.PERMANENT if status in _PERMANENT else Disposition.RETRY)
 
+    def upgrade_headers(self, url: str) -> Mapping[str, str]:  # noqa: ARG002 - the port's signature
+        """Return none."""
+        return {}
+
     def session(self, url: str, options: Mapping[str, str]) -> GenericSession:  # noqa: ARG002 - the port's
         """Return a session; raises `InvalidInputError` for any option."""
         if options:

@@ -88,6 +88,7 @@ class PicowsNetwork:
                 raise SocketConnectError(str(error)) from error
             raise UpgradeRefusedError(int(error.response.status), _lower(error.response)) from error
         except TimeoutError as error:
+            attempt.abandon()
             raise SocketConnectError(f"no WebSocket within {self._timeout_seconds:g} s") from error
         except (OSError, WSError, WSInvalidURL) as error:
             raise SocketConnectError(str(error) or type(error).__name__) from error

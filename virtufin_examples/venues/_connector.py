@@ -77,5 +77,8 @@ class Connector(Protocol):
     def upgrade_refused(self, status: int, headers: Mapping[str, str]) -> Refused:
         """Sort an HTTP answer other than 101 (429, 401, 403, 503, ...)."""
 
+    def upgrade_headers(self, url: str) -> Mapping[str, str]:
+        """Return the headers that the upgrade request for a URL needs; no secrets."""
+
     def session(self, url: str, options: Mapping[str, str]) -> Session:
         """Return a fresh session; `InvalidInputError` for an option that the venue does not have."""
