@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc.aio
 import pytest
 from dapr.conf import settings
+from dapr.proto.runtime.v1 import dapr_pb2_grpc
 
 from virtufin_examples.bus.embedded import EmbeddedRuntime
 from virtufin_examples.service import Addresses
@@ -71,3 +72,12 @@ async def channel(address: str) -> AsyncIterator[grpc.aio.Channel]:
 @pytest.fixture(params=["memory", "file"])
 def data_dir(request, tmp_path) -> Path | None:
     return None if request.param == "memory" else tmp_path
+
+
+@pytest.fixture
+async def stub(data_dir):
+    async with (
+        running(data_dir=data_dir, secrets=SECRETS) as addresses,
+        channel(addresses.grpc) as opened,
+    ):
+        yield dapr_pb2_grpc.DaprStub(opened)

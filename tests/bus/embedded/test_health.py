@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.bus.embedded.calls import exchange
 from virtufin_examples.bus.embedded import _health
 from virtufin_examples.bus.embedded._health import MAX_HEAD_BYTES, HealthServer
 
@@ -13,16 +14,6 @@ async def port():
     server = HealthServer()
     yield await server.start("127.0.0.1", 0)
     await server.stop()
-
-
-async def _exchange(port, request):
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request)
-    writer.write_eof()
-    answer = await asyncio.wait_for(reader.read(), 10)
-    writer.close()
-    await writer.wait_closed()
-    return answer
 
 
 @pytest.mark.parametrize(
@@ -41,18 +32,22 @@ async def _exchange(port, request):
     ],
 )
 async def test_only_the_two_paths_are_healthy(port, line, status):
-    assert (await _exchange(port, line + b"\r\nHost: x\r\n\r\n")).split(b" ")[1] == status
+    assert (await exchange(f"127.0.0.1:{port}", line + b"\r\nHost: x\r\n\r\n")).split(b" ")[1] == status
 
 
 async def test_a_connection_serves_many_probes_until_it_is_closed(port):
     probe = b"GET /v1.0/healthz HTTP/1.1\r\nHost: x\r\n"
-    answer = await _exchange(port, (probe + b"\r\n") * 2 + probe + b"Connection: close\r\n\r\n" + probe)
+    answer = await exchange(
+        f"127.0.0.1:{port}", (probe + b"\r\n") * 2 + probe + b"Connection: close\r\n\r\n" + probe
+    )
 
     assert answer.count(b"HTTP/1.1 204 No Content\r\n\r\n") == 3
 
 
 async def test_a_head_without_end_is_refused(port):
-    assert (await _exchange(port, b"GET /" + b"x" * (2 * MAX_HEAD_BYTES))).startswith(b"HTTP/1.1 400 ")
+    assert (await exchange(f"127.0.0.1:{port}", b"GET /" + b"x" * (2 * MAX_HEAD_BYTES))).startswith(
+        b"HTTP/1.1 400 "
+    )
 
 
 async def test_a_silent_connection_is_closed(port, monkeypatch):

@@ -103,8 +103,9 @@ class EmbeddedRuntime:
         )
         state = StateService(storage, self._run)
         server.add_generic_rpc_handlers((method_handlers(self._callers, pubsub, state, platform),))
+        host = f"[{self._host}]" if ":" in self._host else self._host  # an IPv6 address
         try:
-            grpc_port = server.add_insecure_port(f"{self._host}:{self._grpc_port}")
+            grpc_port = server.add_insecure_port(f"{host}:{self._grpc_port}")
         except RuntimeError as error:
             raise self._taken("gRPC", self._grpc_port, GRPC_PORT_SETTING) from error
         await server.start()
@@ -112,7 +113,7 @@ class EmbeddedRuntime:
             http_port = await self._health.start(self._host, self._http_port)
         except OSError as error:
             raise self._taken("HTTP", self._http_port, HTTP_PORT_SETTING) from error
-        return Addresses(grpc=f"{self._host}:{grpc_port}", http=f"{self._host}:{http_port}")
+        return Addresses(grpc=f"{host}:{grpc_port}", http=f"{host}:{http_port}")
 
     def _taken(self, kind: str, port: int, setting: str) -> UnavailableError:
         return UnavailableError(

@@ -10,6 +10,7 @@ from dapr.proto.common.v1 import common_pb2
 from dapr.proto.runtime.v1 import lock_pb2, state_pb2
 from google.protobuf import empty_pb2
 
+from virtufin_examples.bus.embedded._metadata import MAX_TTL_SECONDS
 from virtufin_examples.bus.embedded._statuses import RefusedError, UnimplementedError
 from virtufin_examples.bus.embedded._storage import Change, Storage, StoredValue
 from virtufin_examples.errors import ConflictError, InvalidInputError, VirtufinError
@@ -181,11 +182,14 @@ def _ttl_seconds(metadata: Mapping[str, str]) -> int:
     if not given:
         return 0
     try:
-        return int(given)
+        seconds = int(given)
     except ValueError:
+        seconds = MAX_TTL_SECONDS + 1
+    if seconds > MAX_TTL_SECONDS:
         raise InvalidInputError(
-            f"{TTL_SECONDS} is {given!r}", hint="give a whole number of seconds"
-        ) from None
+            f"{TTL_SECONDS} is {given!r}", hint=f"give a whole number of seconds up to {MAX_TTL_SECONDS}"
+        )
+    return seconds
 
 
 def _expiry(stored: StoredValue) -> dict[str, str]:
