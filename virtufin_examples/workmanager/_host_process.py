@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -42,7 +44,7 @@ from virtufin_examples.workmanager._wire import (
 LOAD_TIMEOUT_SECONDS = 15.0
 SHUTDOWN_GRACE_SECONDS = 1.0
 STDERR_READ_BYTES = 64 * 1024
-STDERR_DRAIN_SECONDS = 1.0  # a grandchild may hold the pipe open after the host's end
+DRAIN_SECONDS = 2.0  # for the pipes of a host that has ended
 
 _log = structlog.get_logger(__name__)
 
@@ -127,6 +129,7 @@ class HostProcess:
         except TimeoutError:
             reason = f"no answer within {timeout_seconds:g} s"
             self.kill(reason)
+            await asyncio.wait([self.closed])
             raise WorkerTimeoutError(reason) from None
         except ResourceLimitError as error:
             raise WorkerRaisedError(error.message) from error
@@ -148,8 +151,15 @@ class HostProcess:
     def kill(self, reason: str) -> None:
         """Kill it; `reason` becomes the exit reason."""
         self._verdict = self._verdict or reason
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._kill_group()
+
+    def _kill_group(self) -> None:
+        """Kill the host and what it started: it leads a process group of its own."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if sys.platform == "win32":
+                self._process.kill()
+            else:
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     async def _send(self, message: ToHost) -> None:
         data = pack(message)
@@ -169,8 +179,10 @@ class HostProcess:
             await self._read_messages()
         except (ResourceLimitError, msgspec.MsgspecError) as error:
             self.kill(f"the worker's host broke the protocol: {error}")
-        status = await self._process.wait()
-        await asyncio.wait([stderr], timeout=STDERR_DRAIN_SECONDS)
+        # Its pipe is closed, so it has ended or is of no use; the status of an exit under way stays as it is.
+        self._kill_group()
+        status = await self._exit_status()
+        await asyncio.wait([stderr], timeout=DRAIN_SECONDS)
         stderr.cancel()
         self.exit_reason = self._verdict or describe_exit(
             status, self._stderr.last, abort_hint=self._abort_hint
@@ -183,6 +195,14 @@ class HostProcess:
             if not future.done():
                 future.set_exception(HostDiedError(self.exit_reason))
         self._close_pipes()
+
+    async def _exit_status(self) -> int:
+        """Wait for the end. asyncio waits for the pipes too, which a process that got away may hold open."""
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                return await self._process.wait()
+        except TimeoutError:
+            return self._process.returncode if self._process.returncode is not None else -signal.SIGKILL
 
     def _close_pipes(self) -> None:
         if self._process.stdin is not None:

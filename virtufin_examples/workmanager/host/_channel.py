@@ -49,6 +49,8 @@ def take_over_stdio() -> Channel:
     """
     incoming = os.fdopen(os.dup(0), "rb")
     outgoing = os.fdopen(os.dup(1), "wb")
+    if hasattr(os, "register_at_fork"):  # a forked child must not keep the pipe open after our end
+        os.register_at_fork(after_in_child=lambda: _close(incoming, outgoing))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -58,3 +60,8 @@ def take_over_stdio() -> Channel:
         if reconfigure is not None:
             reconfigure(line_buffering=True, errors="backslashreplace")
     return Channel(incoming, outgoing)
+
+
+def _close(*streams: BinaryIO) -> None:
+    for stream in streams:
+        os.close(stream.fileno())
