@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from virtufin_examples.client._api import ApiClient, Method, ServiceConfig, StateValue
+    from virtufin_examples.client._api import DEFAULT_ENDPOINT, ApiClient, Method, ServiceConfig, StateValue
     from virtufin_examples.client._close_feed import RUN_TAG, close_feed
     from virtufin_examples.client._commands import COMMAND_TOPIC, RESPONSE_TOPIC, WorkerCommands
     from virtufin_examples.client._connections import WebSocketManagerClient
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from virtufin_examples.client._tap import TopicTap
     from virtufin_examples.client._venue import Credentials
     from virtufin_examples.client._workers import WorkerInfo, WorkerStatus, WorkManagerClient
+    from virtufin_examples.frames import Frame, Gap, Late, Restored, Silent, Stale
 
 _MODULES = {
-    "_api": ("ApiClient", "Method", "ServiceConfig", "StateValue"),
+    "_api": ("DEFAULT_ENDPOINT", "ApiClient", "Method", "ServiceConfig", "StateValue"),
     "_close_feed": ("RUN_TAG", "close_feed"),
     "_commands": ("COMMAND_TOPIC", "RESPONSE_TOPIC", "WorkerCommands"),
     "_connections": ("WebSocketManagerClient",),
@@ -65,10 +66,13 @@ _MODULES = {
     "_venue": ("Credentials",),
     "_workers": ("WorkManagerClient", "WorkerInfo", "WorkerStatus"),
 }
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+_ITEMS = ("Frame", "Gap", "Late", "Restored", "Silent", "Stale")
+_HOMES = {name: f"{__name__}.{module}" for module, names in _MODULES.items() for name in names}
+_HOMES |= dict.fromkeys(_ITEMS, "virtufin_examples.frames")
 
 __all__ = [
     "COMMAND_TOPIC",
+    "DEFAULT_ENDPOINT",
     "RESPONSE_TOPIC",
     "RUN_TAG",
     "SIMULATOR_SECRET_NAME",
@@ -86,10 +90,16 @@ __all__ = [
     "Feed",
     "FeedInfo",
     "FeedSettings",
+    "Frame",
+    "Gap",
+    "Late",
     "Method",
     "Reply",
     "Requests",
+    "Restored",
     "ServiceConfig",
+    "Silent",
+    "Stale",
     "StateValue",
     "Step",
     "Stopped",
@@ -117,7 +127,7 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    value: object = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
 
