@@ -20,9 +20,11 @@ from virtufin_examples.gateway._entry import ServiceEntry
 from virtufin_examples.gateway._fanout import Fanout
 from virtufin_examples.gateway._gateway_servicer import GatewayServicer
 from virtufin_examples.gateway._metrics import GatewayMetrics
+from virtufin_examples.gateway._own import OwnServices
 from virtufin_examples.gateway._proxy import Proxy
 from virtufin_examples.gateway._pubsub_servicer import PubsubServicer
 from virtufin_examples.gateway._registry import Registry
+from virtufin_examples.gateway._rest import DOCS_PATH, RestApi
 from virtufin_examples.gateway._retry import RetryRule
 from virtufin_examples.gateway._services_watch import ServicesWatch
 from virtufin_examples.gateway._state_servicer import StateServicer
@@ -77,6 +79,15 @@ class GatewayService:
             dapr_grpc=dapr_grpc,
             dapr_http=dapr_http if not dapr_http or "://" in dapr_http else f"http://{dapr_http}",
         )
+        own = OwnServices(
+            {
+                "virtufin.v1.Gateway": gateway,
+                "virtufin.v1.Pubsub": pubsub,
+                "virtufin.v1.State": state,
+                "virtufin.v1.Config": config,
+            }
+        )
+        rest = RestApi(bus=bus, proxy=proxy, registry=self._registry, own=own, keys_are_on=bool(keys))
         self._chassis = Chassis(
             "gateway",
             [
@@ -90,6 +101,8 @@ class GatewayService:
             http_port=settings.gateway_http_port,
             port_setting="VIRTUFIN_GATEWAY_GRPC_PORT and VIRTUFIN_GATEWAY_HTTP_PORT",
             api_keys=keys,
+            routes=rest.routes(),
+            open_paths=(DOCS_PATH,),
             registry=prometheus,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,12 @@ from virtufin_examples.service._keys import HttpKeyGuard
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # as daprd is started with --max-body-size 16Mi
 STOP_GRACE_SECONDS = 3.0
+BACKLOG = 128
+KEEPALIVE_MS = 20_000
+KEEPALIVE_TIMEOUT_MS = 10_000
+"""A caller whose machine is gone is noticed, and its streams freed, within half a minute."""
+MIN_CLIENT_PING_MS = 10_000
+"""Quiet subscribers may ping this often; gRPC by itself hangs up on more than one in five minutes."""
 
 AddServicer = Callable[[object, grpc.aio.Server], None]
 
@@ -70,7 +77,7 @@ class Chassis:
     """Starts and stops one service's servers on the running loop.
 
     `grpc_port` and `http_port` 0 take free ports. `port_setting` is named in the error when a port is taken.
-    `api_keys` are the accepted secrets; none switches the check off.
+    `api_keys` are the accepted secrets; none switches the check off. `open_paths` need no key besides health.
     """
 
     def __init__(
@@ -84,6 +91,7 @@ class Chassis:
         port_setting: str = "",
         api_keys: Sequence[str] = (),
         routes: Sequence[BaseRoute] = (),
+        open_paths: Sequence[str] = (),
         readiness: Callable[[], Readiness] = _always_ready,
         registry: CollectorRegistry | None = None,
     ) -> None:
@@ -95,6 +103,7 @@ class Chassis:
         self._port_setting = port_setting
         self._keys = tuple(api_keys)
         self._routes = list(routes)
+        self._open_paths = tuple(open_paths)
         self._readiness = readiness
         self.registry = registry or CollectorRegistry()
         self._grpc: grpc.aio.Server | None = None
@@ -111,8 +120,12 @@ class Chassis:
             http_socket.close()
             raise
         http_port = int(http_socket.getsockname()[1])
-        await self._start_http(http_socket)
-        return Addresses(grpc=f"{self._host}:{grpc_port}", http=f"{self._host}:{http_port}")
+        try:
+            await self._start_http(http_socket)
+        except BaseException:
+            await self.stop()
+            raise
+        return Addresses(grpc=self._address(grpc_port), http=self._address(http_port))
 
     async def stop(self) -> None:
         """Take no new work, let calls in flight end (at most 3 s), close."""
@@ -130,6 +143,9 @@ class Chassis:
                 ("grpc.so_reuseport", 0),  # otherwise a taken port is shared silently
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+                ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+                ("grpc.http2.min_ping_interval_without_data_ms", MIN_CLIENT_PING_MS),
             ],
         )
         names = [service.full_name for service in self._services]
@@ -141,7 +157,7 @@ class Chassis:
             server,
         )
         try:
-            port = server.add_insecure_port(f"{self._host}:{self._grpc_port}")
+            port = server.add_insecure_port(self._address(self._grpc_port))
         except RuntimeError as error:
             raise self._taken("gRPC", self._grpc_port) from error
         await server.start()
@@ -153,13 +169,18 @@ class Chassis:
     def _bind_http(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # on Windows it would share a port that is in use
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((self._host, self._http_port))
+            listener.listen(BACKLOG)  # only now is it known whether the port is free
         except OSError as error:
             listener.close()
             raise self._taken("HTTP", self._http_port) from error
         return listener
+
+    def _address(self, port: int) -> str:
+        return f"[{self._host}]:{port}" if ":" in self._host else f"{self._host}:{port}"
 
     def _taken(self, kind: str, port: int) -> UnavailableError:
         hint = (
@@ -179,7 +200,7 @@ class Chassis:
             ]
         )
         config = uvicorn.Config(
-            HttpKeyGuard(app, self._keys),
+            HttpKeyGuard(app, self._keys, open_paths=self._open_paths),
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -57,10 +59,14 @@ def _guard_unary(call: Any, method: str) -> Any:  # noqa: ANN401 - grpc's handle
 
 
 def _guard_stream(call: Any, method: str) -> Any:  # noqa: ANN401 - grpc's handlers are untyped
+    if not inspect.isasyncgenfunction(call):
+        return _guard_unary(call, method)  # a coroutine that writes to its context, as health's Watch does
+
     async def guarded(request: object, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[object]:
         try:
-            async for item in call(request, context):
-                yield item
+            async with contextlib.aclosing(call(request, context)) as items:
+                async for item in items:
+                    yield item
         except Exception as error:  # noqa: BLE001 - the border of the service
             await _abort(context, error, method)
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 KEY_HEADER = "x-api-key"
-_OPEN_PATHS = ("/health", "/healthz")
+_HEALTH_PATHS = ("/health", "/health/live", "/health/ready", "/healthz")
 
 
 def key_is_accepted(given: str, accepted: Sequence[str]) -> bool:
@@ -21,15 +21,16 @@ def key_is_accepted(given: str, accepted: Sequence[str]) -> bool:
 
 
 class HttpKeyGuard:
-    """Refuses HTTP requests without an accepted key, save for health."""
+    """Refuses HTTP requests without an accepted key, save for health and `open_paths`."""
 
-    def __init__(self, app: ASGIApp, accepted: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, accepted: Sequence[str], *, open_paths: Sequence[str] = ()) -> None:
         self._app = app
         self._accepted = accepted
+        self._open_paths = frozenset((*_HEALTH_PATHS, *open_paths))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on or answer 401."""
-        if scope["type"] == "http" and not scope["path"].startswith(_OPEN_PATHS):
+        if scope["type"] == "http" and scope["path"] not in self._open_paths:
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
             if not key_is_accepted(headers.get(KEY_HEADER, ""), self._accepted):
                 answer = JSONResponse(
