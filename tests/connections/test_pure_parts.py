@@ -28,7 +28,7 @@ from virtufin_examples.connections import (
     url_template,
 )
 from virtufin_examples.connections._retry_after import retry_after_seconds
-from virtufin_examples.connections._sequencer import SequencesExhaustedError
+from virtufin_examples.connections._sequencer import MARKER_RESERVE, SequencesExhaustedError
 from virtufin_examples.errors import (
     AccessDeniedError,
     InvalidInputError,
@@ -44,7 +44,7 @@ from virtufin_examples.venues import Disposition
 @given(st.lists(st.integers(0, 5), max_size=30), st.lists(st.booleans(), max_size=30))
 def test_sequences_rise_by_one_whatever_is_numbered(batches, markers):
     sequencer = Sequencer("c", "wss://h/p")
-    sequencer.grant(1, 1000)
+    sequencer.grant(1, 1000 + MARKER_RESERVE)
     given_numbers = []
     for size, marker in itertools.zip_longest(batches, markers, fillvalue=0):
         messages = [(b"x", False)] * size
@@ -74,21 +74,19 @@ def test_no_number_is_given_twice_over_restarts_nor_beyond_what_was_reserved(liv
 
 def test_numbers_run_out_before_they_are_used_twice():
     sequencer = Sequencer("c", "")
-    sequencer.grant(1, 2)
+    sequencer.grant(1, 2 + MARKER_RESERVE)
     with pytest.raises(SequencesExhaustedError, match="3 sequences wanted, 2 are reserved"):
         sequencer.frames([(b"", False)] * 3, 1, epoch=1, simulated=False)
     assert sequencer.last_sequence == 0
-    sequencer.grant(0, 3)
-    assert [f.sequence for f in sequencer.frames([(b"", False)] * 3, 1, epoch=1, simulated=False)] == [
-        1,
-        2,
-        3,
-    ]
+    assert sequencer.take() == 1  # a marker still finds one
+    sequencer.grant(0, 4 + MARKER_RESERVE)
+    frames = sequencer.frames([(b"", False)] * 3, 1, epoch=1, simulated=False)
+    assert [frame.sequence for frame in frames] == [2, 3, 4]
 
 
 def test_frames_carry_what_is_known_of_them():
     sequencer = Sequencer("c", "wss://h/p")
-    sequencer.grant(1, 9)
+    sequencer.grant(1, 9 + MARKER_RESERVE)
     text, binary = sequencer.frames([(b"t", False), (b"b", True)], 5, epoch=3, simulated=True)
     assert (text.flags, binary.flags) == (FrameFlag.SIMULATED, FrameFlag.SIMULATED | FrameFlag.BINARY)
     assert (text.epoch, text.received_ns, text.connection_id, text.connection_url) == (3, 5, "c", "wss://h/p")

@@ -12,7 +12,7 @@ from virtufin_examples.connections._sequencer import SequencesExhaustedError
 from virtufin_examples.connections._socket import Message, Socket, SocketEnd
 from virtufin_examples.connections._stream import Stream
 from virtufin_examples.errors import DeadlineError, UnavailableError
-from virtufin_examples.venues import Acknowledged, Refused, Session
+from virtufin_examples.venues import Acknowledged, Refused, Session, Verdict
 
 SIMULATED_HEADER = "x-virtufin-simulated"
 REQUEST_ID_BYTES = 16
@@ -159,19 +159,17 @@ class Link:
 
     def _read_control(self, messages: Sequence[Message]) -> None:
         session = self._session
-        expecting = session.expects() > 0
-        is_control = session.is_control
-        for payload, binary in messages:
-            if expecting or is_control(payload):
-                self._read(session, payload, binary=binary)
-
-    def _read(self, session: Session, payload: bytes, *, binary: bool) -> None:
         try:
-            verdict = session.received(payload, binary=binary)
+            expecting = session.expects() > 0
+            is_control = session.is_control
+            for payload, binary in messages:
+                if expecting or is_control(payload):
+                    self._judge(session.received(payload, binary=binary))
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
             self._reads_control = False
             self._on_note("ConnectorFailed", f"the connector reads no more on this socket: {error!r}")
-            return
+
+    def _judge(self, verdict: Verdict | None) -> None:
         if verdict is None:
             return
         self._progress.set()

@@ -16,6 +16,9 @@ BLOCK_SIZE = 1_000_000
 LOW_WATER = BLOCK_SIZE // 2
 """With so few left the next block is asked for: half a million frames to come by it."""
 
+MARKER_RESERVE = 1000
+"""Sequences of a block that only markers may take: when frames find none left, that can still be said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -91,9 +94,12 @@ class Sequencer:
     def frames(
         self, messages: Sequence[Message], received_ns: int, *, epoch: int, simulated: bool
     ) -> list[Frame]:
-        """Return the messages of one read as numbered frames; all or, when numbers are short, none."""
+        """Return the messages of one read as numbered frames.
+
+        Raises `SequencesExhaustedError` when the numbers do not suffice for all, and then gives none.
+        """
         count = len(messages)
-        self._require(count)
+        self._require(count, reserve=MARKER_RESERVE)
         first = self._next
         self._next = first + count
         text, binary = (_SIMULATED_TEXT, _SIMULATED_BINARY) if simulated else (_TEXT, _BINARY)
@@ -113,10 +119,10 @@ class Sequencer:
             for sequence, (payload, is_binary) in enumerate(messages, first)
         ]
 
-    def _require(self, count: int) -> None:
-        if self._next + count - 1 > self._last:
+    def _require(self, count: int, *, reserve: int = 0) -> None:
+        left = self._last - self._next + 1 - reserve
+        if count > left:
             raise SequencesExhaustedError(
-                f"connection {self._connection_id}: {count} sequences wanted, "
-                f"{max(0, self._last - self._next + 1)} are reserved",
+                f"connection {self._connection_id}: {count} sequences wanted, {max(0, left)} are reserved",
                 hint="the state store does not answer",
             )

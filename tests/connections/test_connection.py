@@ -1,0 +1,641 @@
+"""A connection through its life, on the network in memory and a clock moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from virtufin_examples.connections import (
+    BLOCK_SIZE,
+    Connection,
+    ConnectionSpec,
+    GenericConnector,
+    Grant,
+    HandshakeMessage,
+    MemoryNetwork,
+    SocketConnectError,
+    State,
+    UpgradeRefusedError,
+    VirtualClock,
+    settle,
+)
+from virtufin_examples.errors import (
+    ConflictError,
+    DeadlineError,
+    NotFoundError,
+    PreconditionError,
+    UnavailableError,
+    VenueError,
+)
+from virtufin_examples.frames import Cause, Frame, Gap
+from virtufin_examples.venues import Authenticated, Disposition, Refused
+
+URL = "wss://venue.example/feed"
+
+
+class MemoryLedger:
+    def __init__(self, *, block: int = BLOCK_SIZE) -> None:
+        self.epoch = 0
+        self.reserved = 0
+        self.block = block
+        self.errors: list[Exception] = []
+        self.extensions = 0
+
+    def _maybe_fail(self) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+
+    async def begin_epoch(self) -> Grant:
+        self._maybe_fail()
+        self.epoch += 1
+        self.reserved = self.reserved or self.block
+        return Grant(self.epoch, 1, self.reserved)
+
+    async def extend(self) -> int:
+        self.extensions += 1
+        self._maybe_fail()
+        self.reserved += self.block
+        return self.reserved
+
+
+class Secrets:
+    def __init__(self) -> None:
+        self.values = {"key": "CANARY", "hosts": "venue.example"}
+        self.asked = 0
+
+    async def entries(self, name):
+        self.asked += 1
+        if name != "venue":
+            raise NotFoundError(f"no secret {name!r}")
+        return self.values
+
+
+@dataclass
+class World:
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    secrets: Secrets = field(default_factory=Secrets)
+    events: list = field(default_factory=list)
+    items: list = field(default_factory=list)
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+
+    def __post_init__(self) -> None:
+        self.network = MemoryNetwork(self.clock)
+        self.server = self.network.serve(URL)
+        self.observer = self
+        self.opened: list[Connection] = []
+
+    def connection_changed(self, event) -> None:
+        self.events.append(event)
+
+    def put(self, items, size) -> None:
+        self.items += items
+
+    def connection(
+        self, *, auto_reconnect=True, connector=None, randomness=lambda: 1.0, **parts
+    ) -> Connection:
+        spec = ConnectionSpec(
+            id="c1",
+            url=parts.pop("url", URL),
+            auto_reconnect=auto_reconnect,
+            connector=connector or GenericConnector(),
+            options={},
+            owner="worker",
+        )
+        connection = Connection(spec, self, self.ledger, randomness=randomness, **parts)
+        self.opened.append(connection)
+        return connection
+
+    @property
+    def frames(self) -> list[str]:
+        return [item.text for item in self.items if isinstance(item, Frame)]
+
+    @property
+    def gaps(self) -> list[Gap]:
+        return [item for item in self.items if isinstance(item, Gap)]
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event.kind for event in self.events]
+
+
+@pytest.fixture
+async def world():
+    world = World()
+    yield world
+    for connection in world.opened:
+        await connection.close()
+
+
+async def opened(world, **parts):
+    connection = world.connection(**parts)
+    await connection.start()
+    return connection, await world.server.accept()
+
+
+# --- opening ---
+
+
+async def test_opening_tells_the_observer_and_numbers_from_1(world):
+    connection, peer = await opened(world)
+    connection.publish_to(world)
+    peer.send_text("a")
+    peer.send_text("b")
+    await settle()
+    assert world.kinds == ["connecting", "connected"]
+    assert [(f.sequence, f.epoch, f.text, f.received_ns) for f in world.items] == [
+        (1, 1, "a", world.clock.now_ns()),
+        (2, 1, "b", world.clock.now_ns()),
+    ]
+    assert world.events[1].owner == "worker"
+
+
+async def test_without_auto_reconnect_a_first_attempt_that_fails_is_the_end(world):
+    world.server.answers.append(SocketConnectError("connection refused"))
+    connection = world.connection(auto_reconnect=False)
+    with pytest.raises(UnavailableError, match="connection refused"):
+        await connection.start()
+    assert connection.state is State.FAILED
+    assert world.kinds == ["connecting", "error", "failed"]
+
+
+async def test_with_auto_reconnect_it_is_retried_with_a_true_count_and_no_epoch_is_wasted(world):
+    world.server.answers += [SocketConnectError("no"), SocketConnectError("no"), None]
+    connection = world.connection()
+    await connection.start()
+    assert connection.state is State.RECONNECTING
+    await world.clock.advance(0.5 + 1.0)
+    await world.server.accept()
+    assert connection.state is State.CONNECTED
+    assert connection.epoch == 1
+    retries = [event.attempt for event in world.events if event.kind == "reconnecting"]
+    assert retries == [2, 3]
+
+
+async def test_what_the_venue_refuses_for_good_is_not_tried_again(world):
+    world.server.answers.append(UpgradeRefusedError(401, {}))
+    connection = world.connection()
+    with pytest.raises(VenueError, match="401"):
+        await connection.start()
+    await world.clock.advance(3600)
+    assert len(world.server.attempts) == 1
+    assert (connection.state, "401" in connection.reason) == (State.FAILED, True)
+
+
+async def test_retry_after_is_honoured(world):
+    world.server.answers += [UpgradeRefusedError(429, {"retry-after": "60"}), None]
+    connection = world.connection(randomness=lambda: 0.0)
+    await connection.start()
+    await world.clock.advance(59.9)
+    assert len(world.server.attempts) == 1
+    await world.clock.advance(0.2)
+    assert connection.state is State.CONNECTED
+
+
+# --- breaks ---
+
+
+async def test_a_break_is_announced_between_the_last_and_the_first_receive(world):
+    connection, peer = await opened(world)
+    connection.publish_to(world)
+    await world.clock.advance(1)
+    peer.send_text("before")
+    await settle()
+    last_ns = world.clock.now_ns()
+    await world.clock.advance(5)
+    peer.cut()
+    await world.clock.advance(0.5)
+    second = await world.server.accept()
+    await world.clock.advance(2)
+    second.send_text("after")
+    await settle()
+
+    before, gap, after = world.items
+    assert (before.text, before.epoch, before.sequence) == ("before", 1, 1)
+    assert (gap.cause, gap.epoch_before, gap.epoch_after, gap.sequence) == (Cause.RECONNECT, 1, 2, 2)
+    assert (gap.from_ns, gap.to_ns, gap.ended) == (last_ns, after.received_ns, True)
+    assert (after.text, after.epoch, after.sequence) == ("after", 2, 3)
+    assert world.kinds[2:] == ["error", "reconnecting", "connected"]
+    assert world.events[3].attempt == 1
+    assert connection.reconnects == 1
+
+
+async def test_a_break_that_lasts_is_announced_once_as_not_ended(world):
+    connection, peer = await opened(world)
+    connection.publish_to(world)
+    peer.send_text("x")
+    await settle()
+    world.server.answers += [SocketConnectError("down")] * 5
+    peer.close(1001, "restart")
+    await world.clock.advance(60)
+    (await world.server.accept()).send_text("y")
+    await settle()
+    assert [(gap.ended, gap.from_ns) for gap in world.gaps] == [
+        (False, world.items[0].received_ns),
+        (True, world.items[0].received_ns),
+    ]
+    assert [item.sequence for item in world.items] == [1, 2, 3, 4]
+
+
+async def test_a_protocol_violation_is_a_gap_of_that_cause(world):
+    connection, peer = await opened(world)
+    connection.publish_to(world)
+    peer.send_text("fine")
+    peer.send_frame(1, b"\xff")
+    await settle()
+    assert peer.closed[0] == 1007
+    await world.clock.advance(0.5)
+    (await world.server.accept()).send_text("again")
+    await settle()
+    assert [gap.cause for gap in world.gaps] == [Cause.PROTOCOL]
+    assert world.frames == ["fine", "again"]
+    assert next(e for e in world.events if e.kind == "error").error_type == "ProtocolViolation"
+
+
+async def test_a_socket_that_dies_young_does_not_reset_the_back_off(world):
+    connection, peer = await opened(world)
+    for bound in (0.5, 1.0, 2.0):
+        peer.cut()
+        await world.clock.advance(bound - 0.01)
+        assert connection.state is State.RECONNECTING
+        await world.clock.advance(0.02)
+        peer = await world.server.accept()
+    await world.clock.advance(31)
+    peer.cut()
+    await world.clock.advance(0.5)
+    assert connection.state is State.CONNECTED
+
+
+async def test_without_auto_reconnect_the_peers_close_is_the_end_and_is_announced(world):
+    connection, peer = await opened(world, auto_reconnect=False)
+    connection.publish_to(world)
+    peer.send_text("last")
+    peer.close(1000, "done")
+    await world.clock.advance(60)
+    assert connection.state is State.DISCONNECTED
+    assert "done" in connection.reason
+    assert [gap.ended for gap in world.gaps] == [False]
+    assert world.kinds[-1] == "disconnected"
+
+
+async def test_closing_is_an_end_without_an_error(world):
+    connection, peer = await opened(world)
+    await connection.close(code=1001, reason="stop")
+    assert peer.closed == (1001, "stop")
+    assert world.kinds == ["connecting", "connected", "disconnected"]
+    await world.clock.advance(100)
+    assert len(world.server.attempts) == 1
+
+
+async def test_closing_while_the_first_socket_opens_ends_the_wait(world):
+    world.ledger.errors = [UnavailableError("store down")] * 3
+    world.server.answers += [SocketConnectError("no")]
+    connection = world.connection()
+    starting = asyncio.ensure_future(connection.start())
+    await asyncio.sleep(0)
+    await connection.close(reason="changed my mind")
+    with pytest.raises(UnavailableError):
+        await starting
+
+
+# --- handshake ---
+
+
+async def test_the_handshake_is_replayed_on_each_new_epoch_in_order(world):
+    connection, peer = await opened(world)
+    await connection.send(HandshakeMessage(b'{"auth":"${secret:venue/key}"}', secrets=True, json=True))
+    await connection.send(HandshakeMessage(b"not again"), replay=False)
+    await connection.send(HandshakeMessage(b"subscribe"))
+    connection.publish_to(world)
+    await connection.send(HandshakeMessage(b"later"))
+    await connection.send(HandshakeMessage(b"later, for good"), replay=True)
+    assert [(await peer.receive())[0] for _ in range(5)] == [
+        b'{"auth":"CANARY"}',
+        b"not again",
+        b"subscribe",
+        b"later",
+        b"later, for good",
+    ]
+    world.secrets.values = {**world.secrets.values, "key": "ROTATED"}
+    peer.cut()
+    await world.clock.advance(0.5)
+    second = await world.server.accept()
+    assert [(await second.receive())[0] for _ in range(3)] == [
+        b'{"auth":"ROTATED"}',
+        b"subscribe",
+        b"later, for good",
+    ]
+    assert second.waiting() == 0
+    assert world.events[-1].kind == "connected"
+    assert world.events[-1].replayed == 3
+    assert not connection.restorable
+    assert b"CANARY" not in b"".join(message.payload for message in connection.handshake)
+
+
+async def test_a_message_that_cannot_be_resolved_is_neither_sent_nor_remembered(world):
+    connection, peer = await opened(world)
+    with pytest.raises(NotFoundError):
+        await connection.send(HandshakeMessage(b"${secret:nobody/key}", secrets=True))
+    assert (peer.waiting(), connection.handshake) == (0, ())
+
+
+async def test_sending_needs_a_socket(world):
+    connection, peer = await opened(world)
+    peer.cut()
+    await settle()
+    with pytest.raises(PreconditionError, match="reconnecting"):
+        await connection.send(HandshakeMessage(b"x"))
+    assert connection.handshake == ()
+
+
+class StrictConnector(GenericConnector):
+    """A venue that answers `ok` to each message, and `no` (or `wait`) when it refuses."""
+
+    name = "strict"
+
+    def session(self, url, options):
+        return StrictSession()
+
+
+class StrictSession:
+    def __init__(self) -> None:
+        self.outstanding = 0
+
+    def sent(self, payload, *, binary):
+        assert b"CANARY" not in payload
+        self.outstanding += 1
+
+    def received(self, payload, *, binary):
+        if payload == b"ok":
+            self.outstanding -= 1
+            return Authenticated()
+        if payload == b"no":
+            return Refused(402, "auth failed", Disposition.PERMANENT)
+        if payload == b"wait":
+            return Refused(406, "connection limit exceeded", Disposition.WAIT, 90.0)
+        if payload == b"note":
+            return Refused(405, "symbol limit exceeded", Disposition.NOTE)
+        if payload == b"break":
+            raise RuntimeError("a fault of the connector")
+        return None
+
+    def is_control(self, payload):
+        return len(payload) < 6
+
+    def opened(self):
+        self.outstanding = 0
+
+    def expects(self):
+        return self.outstanding
+
+
+async def strict(world, *messages: bytes):
+    connection, peer = await opened(world, connector=StrictConnector())
+    for message in messages:
+        await connection.send(HandshakeMessage(message, secrets=b"$" in message))
+        peer.send_text("ok")
+    await settle()
+    connection.publish_to(world)
+    return connection, peer
+
+
+async def reconnected(world, peer):
+    peer.cut()
+    await world.clock.advance(0.5)
+    return await world.server.accept()
+
+
+async def test_the_replay_waits_for_the_venues_answer_to_each_message(world):
+    connection, peer = await strict(world, b"auth ${secret:venue/key}", b"subscribe")
+    second = await reconnected(world, peer)
+    assert (await second.receive())[0] == b"auth CANARY"
+    await settle()
+    assert (second.waiting(), connection.state) == (0, State.RECONNECTING)
+    second.send_text("ok")
+    assert (await second.receive())[0] == b"subscribe"
+    second.send_text("ok")
+    await settle()
+    assert connection.state is State.CONNECTED
+
+
+async def test_a_venue_that_does_not_answer_is_tried_again(world):
+    connection, peer = await strict(world, b"auth")
+    second = await reconnected(world, peer)
+    await world.clock.advance(10.1)
+    assert second.closed is not None
+    assert world.events[-2].error_type == "NoAnswer"
+    await world.clock.advance(1.0)
+    third = await world.server.accept()
+    third.send_text("ok")
+    await settle()
+    assert connection.state is State.CONNECTED
+    assert [(gap.epoch_before, gap.epoch_after, gap.ended) for gap in world.gaps] == [
+        (1, 2, False),
+        (1, 3, True),
+    ]
+    assert [item.sequence for item in world.items] == [1, 2, 3, 4]
+
+
+async def test_wrong_keys_end_the_connection_with_the_venues_reason(world):
+    connection, peer = await strict(world)
+    await connection.send(HandshakeMessage(b"auth"))
+    peer.send_text("no")
+    await world.clock.advance(3600)
+    assert (connection.state, connection.reason) == (State.FAILED, "402 auth failed")
+    assert len(world.server.attempts) == 1
+    assert world.frames == ["no"]
+    assert world.kinds[-2:] == ["error", "failed"]
+
+
+async def test_a_refusal_during_the_replay_counts_too(world):
+    connection, peer = await strict(world, b"auth", b"subscribe")
+    second = await reconnected(world, peer)
+    second.send_text("no")
+    await world.clock.advance(3600)
+    assert connection.state is State.FAILED
+    assert [second.waiting(), len(world.server.attempts)] == [1, 2]
+
+
+async def test_the_wait_that_the_connector_asks_for_is_kept(world):
+    _, peer = await strict(world)
+    peer.send_text("wait")
+    await world.clock.advance(90.4)
+    assert len(world.server.attempts) == 1
+    await world.clock.advance(0.2)
+    assert len(world.server.attempts) == 2
+
+
+async def test_a_note_and_a_failing_connector_do_not_stop_the_frames(world):
+    connection, peer = await strict(world)
+    for text in ("note", "break", "no", "data after"):
+        peer.send_text(text)
+    await settle()
+    assert world.frames == ["note", "break", "no", "data after"]
+    assert [e.error_type for e in world.events if e.kind == "error"] == ["VenueError", "ConnectorFailed"]
+    assert connection.state is State.CONNECTED
+
+
+# --- holding ---
+
+
+async def test_what_comes_before_the_first_publish_is_published_first(world):
+    connection, peer = await opened(world)
+    for number in range(5):
+        peer.send_text(f"held {number}")
+    await settle()
+    assert connection.stream.held_bytes > 0
+    connection.publish_to(world)
+    peer.send_text("live")
+    await settle()
+    assert [item.sequence for item in world.items] == [1, 2, 3, 4, 5, 6]
+    assert world.frames[0] == "held 0"
+    assert connection.stream.held_bytes == 0
+
+
+async def test_what_was_held_too_long_is_a_gap_of_cause_unpublished(world):
+    connection, peer = await opened(world)
+    peer.send_text("old")
+    await world.clock.advance(29)
+    peer.send_text("young")
+    await world.clock.advance(2)
+    connection.publish_to(world)
+    young, gap = world.items
+    assert (young.text, young.sequence) == ("young", 2)
+    assert (gap.cause, gap.first_sequence, gap.last_sequence, gap.sequence) == (Cause.UNPUBLISHED, 1, 1, 3)
+
+
+async def test_what_comes_while_publishing_is_stopped_is_announced_when_it_resumes(world):
+    connection, peer = await opened(world)
+    connection.publish_to(world)
+    peer.send_text("1")
+    await settle()
+    connection.unpublish()
+    peer.send_text("2")
+    peer.send_text("3")
+    await settle()
+    assert connection.stream.held_bytes == 0
+    connection.publish_to(world)
+    peer.send_text("5")
+    await settle()
+    assert [item.sequence for item in world.items] == [1, 4, 5]
+    assert (world.gaps[0].first_sequence, world.gaps[0].last_sequence) == (2, 3)
+
+
+async def test_frames_of_a_simulator_are_flagged(world):
+    world.server.response_headers["x-virtufin-simulated"] = "1"
+    connection, peer = await opened(world)
+    connection.publish_to(world)
+    peer.send_text("fake")
+    await settle()
+    assert world.items[0].simulated
+    assert connection.simulated
+
+
+# --- the record ---
+
+
+async def test_the_epoch_is_taken_before_the_socket_opens(world):
+    world.ledger.errors = [UnavailableError("store down")]
+    connection = world.connection()
+    await connection.start()
+    assert (connection.state, world.server.attempts) == (State.RECONNECTING, [])
+    await world.clock.advance(0.5)
+    assert connection.state is State.CONNECTED
+
+
+async def test_who_loses_the_record_stops_for_good(world):
+    connection, peer = await opened(world)
+    world.ledger.errors = [ConflictError("taken over")]
+    peer.cut()
+    await world.clock.advance(3600)
+    assert (connection.state, len(world.server.attempts)) == (State.FAILED, 1)
+    assert "taken over" in connection.reason
+
+
+async def test_a_restart_is_announced_with_the_numbers_that_it_skips(world):
+    async def after_restart():
+        world.ledger.epoch = 8
+        return Grant(8, 1001, 9000, lost_since_ns=77, lost_first_sequence=401, lost_epoch=7)
+
+    world.ledger.begin_epoch = after_restart
+    connection, peer = await opened(world)
+    connection.publish_to(world)
+    peer.send_text("x")
+    await settle()
+    gap, frame = world.items
+    assert (gap.cause, gap.epoch_before, gap.epoch_after) == (Cause.RESTART, 7, 8)
+    assert (gap.sequence, gap.first_sequence, gap.last_sequence, gap.from_ns) == (1001, 401, 1000, 77)
+    assert (frame.sequence, frame.epoch) == (1002, 8)
+
+
+async def test_sequences_are_reserved_ahead(world, monkeypatch):
+    monkeypatch.setattr("virtufin_examples.connections._sequencer.LOW_WATER", 5)
+    monkeypatch.setattr("virtufin_examples.connections._sequencer.MARKER_RESERVE", 0)
+    world.ledger.block = 10
+    world.ledger.errors = []
+    connection, peer = await opened(world)
+    connection.publish_to(world)
+    for _ in range(3):
+        for _ in range(4):
+            peer.send_text("x")
+        await settle()
+    assert [item.sequence for item in world.items] == list(range(1, 13))
+    assert world.ledger.extensions == 1
+
+
+async def test_when_numbers_run_out_the_socket_is_closed_and_the_loss_announced(world, monkeypatch):
+    monkeypatch.setattr("virtufin_examples.connections._sequencer.LOW_WATER", 5)
+    monkeypatch.setattr("virtufin_examples.connections._sequencer.MARKER_RESERVE", 2)
+    world.ledger.block = 12
+    connection, peer = await opened(world)
+    connection.publish_to(world)
+    world.ledger.errors = [UnavailableError("store down")] * 2
+    peer.send_text("x")
+    for _ in range(8):
+        peer.send_text("x")
+        await settle()
+    for _ in range(2):
+        peer.send_text("x")
+    await settle()
+    assert peer.closed[0] == 1013
+    assert len(world.frames) == 9
+    assert any(event.error_type == "SequencesExhausted" for event in world.events)
+    world.ledger.errors = []
+    await world.ledger.extend()
+    connection.stream.extend(world.ledger.reserved)
+    await world.clock.advance(0.5)
+    (await world.server.accept()).send_text("y")
+    await settle()
+    assert [item.sequence for item in world.items] == list(range(1, 12))
+    assert world.gaps[0].to_ns == world.items[-1].received_ns
+
+
+# --- asking ---
+
+
+async def test_a_request_gets_the_message_that_starts_with_its_id(world):
+    connection, peer = await opened(world)
+    asking = asyncio.ensure_future(connection.request(b"ping", binary=False, seconds=10))
+    message, binary = await peer.receive()
+    assert (len(message), message[16:], binary) == (20, b"ping", False)
+    peer.send_text("0" * 16 + "not for you")
+    peer.send_text(message[:16].decode() + "pong")
+    assert await asking == b"pong"
+
+
+async def test_a_request_without_an_answer_times_out(world):
+    connection, _ = await opened(world)
+    asking = asyncio.ensure_future(connection.request(b"ping", binary=True, seconds=10))
+    await world.clock.advance(10)
+    with pytest.raises(DeadlineError, match="10 s"):
+        await asking
+
+
+async def test_a_request_ends_with_its_socket(world):
+    connection, peer = await opened(world)
+    asking = asyncio.ensure_future(connection.request(b"ping", binary=True, seconds=10))
+    await settle()
+    peer.cut()
+    with pytest.raises(UnavailableError, match="closed before the answer"):
+        await asking
