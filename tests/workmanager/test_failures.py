@@ -16,6 +16,7 @@ from tests.workmanager.fakes import ECHO
 from virtufin_examples._generated.virtufin.v1 import workmanager_pb2 as pb
 from virtufin_examples.bus import Ack
 from virtufin_examples.workmanager._restart import MAX_RESTARTS
+from virtufin_examples.workmanager._worker import Status
 
 OBEDIENT = b"""
 import os, sys, threading, time
@@ -276,3 +277,46 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+async def test_a_stop_lets_the_event_in_hand_be_answered(platform: Platform) -> None:
+    code = b"""
+def Start(worker_id, topic, gateway):
+    global call
+    call = gateway.invoke
+def Process(event):
+    call("slow", "Wait", "{}")
+    return {"type": "replies", "data": "done"}
+"""
+    worker_id = await platform.run(code)
+    called, release = asyncio.Event(), asyncio.Event()
+    platform.gateway.hold["Wait"] = (called, release)
+    delivery = platform.bus.deliver(TOPIC, 1)
+    await called.wait()
+
+    stop = asyncio.ensure_future(platform.stub.StopWorker(pb.StopWorkerRequest(id=worker_id)))
+    while platform.worker(worker_id).status is not Status.STOPPED:  # noqa: ASYNC110 - no event for it
+        await asyncio.sleep(0)
+    assert not platform.bus.subscriptions[TOPIC][0].closed
+    release.set()
+
+    assert await delivery.answered is Ack.SUCCESS
+    assert (await platform.bus.next_published("replies"))["data"] == "done"
+    await stop
+    assert platform.bus.subscriptions[TOPIC][0].closed
+
+
+async def test_new_code_that_cannot_be_stored_changes_nothing(platform: Platform) -> None:
+    worker_id = await platform.run(OBEDIENT)
+    pid = platform.worker(worker_id).pid
+    platform.bus.down = True
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await platform.stub.LoadCode(
+            pb.LoadCodeRequest(id=worker_id, code_source=pb.CodeSource(content=ECHO))
+        )
+
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    platform.bus.down = False
+    assert platform.worker(worker_id).pid == pid
+    assert await ask(platform) == "ok"

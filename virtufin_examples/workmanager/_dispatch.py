@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -20,6 +21,7 @@ from virtufin_examples.workmanager._restart import retry_delay
 from virtufin_examples.workmanager._worker import Status, Worker
 
 MAX_IN_FLIGHT = 64  # events of one topic that are taken from the bus before one of them is answered
+FINISH_SECONDS = 2.0  # for the events in hand when a subscription ends
 
 _log = structlog.get_logger(__name__)
 
@@ -30,6 +32,7 @@ class _Route:
     workers: list[Worker] = field(default_factory=list)
     next: int = 0
     pump: asyncio.Task[None] | None = None
+    in_hand: set[asyncio.Task[None]] = field(default_factory=set)
 
     def pick(self) -> Worker | None:
         """Return the running worker whose turn it is."""
@@ -57,7 +60,6 @@ class Dispatcher:
         self._now = now
         self._routes: dict[str, _Route] = {}
         self._changing = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._outcomes = Counter(
             "virtufin_worker_events", "Events taken from topics", ["outcome"], registry=registry
         )
@@ -74,8 +76,10 @@ class Dispatcher:
                 if worker not in route.workers:
                     route.workers.append(worker)
 
-    async def remove(self, worker: Worker) -> None:
-        """Take no more events for a worker."""
+    @contextlib.asynccontextmanager
+    async def removing(self, worker: Worker) -> AsyncIterator[None]:
+        """Take no more events for a worker; what it has in hand can be answered while the block runs."""
+        ended: list[_Route] = []
         async with self._changing:
             for topic in (worker.record.topic, worker.record.command_topic):
                 route = self._routes.get(topic)
@@ -84,31 +88,31 @@ class Dispatcher:
                 route.workers.remove(worker)
                 if not route.workers:
                     del self._routes[topic]
-                    await _end(route)
+                    ended.append(route)
+                    await _stop_taking(route)
+        try:
+            yield
+        finally:
+            for route in ended:
+                await _finish(route)
 
     async def close(self) -> None:
-        """End all subscriptions; events in hand go back to the broker."""
+        """Take no more events, let those in hand end for a moment, give the others back to the broker."""
         async with self._changing:
             routes, self._routes = list(self._routes.values()), {}
             for route in routes:
-                await _end(route)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+                await _stop_taking(route)
+            for route in routes:
+                await _finish(route)
 
     async def _pump(self, topic: str, route: _Route) -> None:
         room = asyncio.Semaphore(MAX_IN_FLIGHT)
         async for delivery in route.subscription:
             await room.acquire()
-            task = self._spawn(self._handle(topic, route, delivery))
+            task = asyncio.create_task(self._handle(topic, route, delivery))
+            route.in_hand.add(task)
+            task.add_done_callback(route.in_hand.discard)
             task.add_done_callback(lambda _: room.release())
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     async def _handle(self, topic: str, route: _Route, delivery: Delivery) -> None:
         event = delivery.event
@@ -195,8 +199,17 @@ class Dispatcher:
         await self._bus.publish(output.topic, output.data, content_type=CLOUDEVENT_JSON)
 
 
-async def _end(route: _Route) -> None:
-    await route.subscription.close()
+async def _stop_taking(route: _Route) -> None:
     if route.pump is not None:
         route.pump.cancel()
         await asyncio.wait([route.pump])
+
+
+async def _finish(route: _Route) -> None:
+    """Let the events in hand end for a moment, then close: what is unanswered goes back to the broker."""
+    if route.in_hand:
+        await asyncio.wait(route.in_hand, timeout=FINISH_SECONDS)
+    for task in list(route.in_hand):
+        task.cancel()
+    await asyncio.gather(*route.in_hand, return_exceptions=True)
+    await route.subscription.close()

@@ -97,11 +97,11 @@ class WorkerManager:
         """Replace a worker's code; a call in flight ends first. Code that cannot be run changes nothing."""
         worker = self.find(worker_id)
         async with worker.changing:
+            self._still_there(worker)
             record = worker.record
             item = HistoryItem(code.sha256, _timestamp(), code.url)
             changed = msgspec.structs.replace(record, code=code.content, history=(*record.history, item))
-            await worker.swap(changed)
-            await self._store.save(changed)
+            await worker.swap(changed, commit=self._store.save)
 
     async def start(self, worker_id: str) -> None:
         """Start a worker; `PreconditionError` with the reason when its code cannot be run."""
@@ -115,6 +115,7 @@ class WorkerManager:
         """Stop a worker and close the connections that it opened."""
         worker = self.find(worker_id)
         async with worker.changing:
+            self._still_there(worker)
             await self._stop(worker)
             await self._save(worker, running=False)
 
@@ -199,15 +200,14 @@ class WorkerManager:
         try:
             await self._dispatcher.add(worker)
         except VirtufinError:
-            await worker.stop()
-            await self._dispatcher.remove(worker)
+            async with self._dispatcher.removing(worker):
+                await worker.stop()
             raise
 
     async def _stop(self, worker: Worker) -> None:
-        await self._dispatcher.remove(worker)
-        had_run = worker.runtime != ""
-        await worker.stop()
-        if had_run or worker.record.running:
+        async with self._dispatcher.removing(worker):
+            await worker.stop()
+        if worker.runtime or worker.record.running:  # it may have opened some
             await self._gateway.disconnect_owned(worker.record.id)
 
     async def _save(self, worker: Worker, *, running: bool) -> None:

@@ -130,9 +130,13 @@ class Worker:
         if host is not None:
             await host.close()
 
-    async def swap(self, record: WorkerRecord) -> None:
-        """Run the code of `record` from the next event on; when it cannot be loaded, nothing changes."""
+    async def swap(self, record: WorkerRecord, *, commit: Callable[[WorkerRecord], Awaitable[None]]) -> None:
+        """Run the code of `record` from the next event on.
+
+        `commit` stores the record. When the code cannot be loaded, or not be stored, nothing changes.
+        """
         if self.status is not Status.RUNNING:
+            await commit(record)
             self.record = record
             return
         try:
@@ -140,6 +144,7 @@ class Worker:
         except WorkerError as error:
             raise PreconditionError(f"the new code of worker {record.id} cannot be run: {error}") from error
         try:
+            await commit(record)
             await self.turn.acquire()  # the call in flight ends first
         except BaseException:
             await fresh.close()
