@@ -194,3 +194,34 @@ def control(simulator: dict, path: str, *, post: bool = False) -> dict:
     )
     with urllib.request.urlopen(request, timeout=5) as answer:
         return json.loads(answer.read() or b"{}")
+
+
+@contextlib.contextmanager
+def running_feed(folder: Path, *, topic: str) -> Iterator[tuple[Callable[..., Program], dict[str, str]]]:
+    """Run simulator, platform and a feed onto `topic`; yield what starts programs, and their environment."""
+    with programs(folder) as run:
+        simulator = start_simulator(run)
+        platform = start_platform(run, simulator)
+        environment = {"VIRTUFIN_API_URL": platform["gateway"]}
+        settings = write_settings(folder / "feed.json", simulator, topic=topic)
+        cli = ("-m", "virtufin_examples.cli")
+        feed = run(*cli, "feed", "start", settings, "--engine", "python", "--json", **environment)
+        assert feed.end() == 0, "".join(feed.stderr)
+        yield run, environment
+
+
+def first_lines(script: Path, count: int, *, folder: Path, environment: dict[str, str]) -> list[str]:
+    """Run a script that prints without end; return its first lines, fail if it says anything on stderr."""
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=clean_environment(PYTHONUNBUFFERED="1", **environment),
+    ) as process:
+        lines = [process.stdout.readline() for _ in range(count)]
+        process.terminate()
+        _, errors = process.communicate(timeout=20)
+    assert errors == ""
+    return lines
