@@ -1,4 +1,6 @@
-"""A small platform behind real gRPC: gateway, WorkManager, WebSocketManager, worker and venue in one object."""
+"""A small platform behind real gRPC: gateway, managers, worker and venue in one object."""
+
+# ruff: noqa: N802, C901 - names are the contract's; a switch over commands is one
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator
+from typing import Self
 
 import grpc.aio
 
@@ -58,7 +61,7 @@ class FakePlatform(
         self._memory: dict[str, bytes] = {}
         self.state: dict[str, tuple[bytes, str]] = {}
 
-    async def __aenter__(self) -> FakePlatform:
+    async def __aenter__(self) -> Self:
         self._runtime = EmbeddedRuntime()
         self.runtime = (await self._runtime.start()).grpc
         self._bus = DaprBus(target=self.runtime, app_id="websocketmanager")

@@ -97,7 +97,9 @@ class _Answer(msgspec.Struct):
     id: str
 
 
-async def test_invoke_reads_the_response_into_a_type_or_a_dict(api: ApiClient, platform: FakePlatform) -> None:
+async def test_invoke_reads_the_response_into_a_type_or_a_dict(
+    api: ApiClient, platform: FakePlatform
+) -> None:
     request = {"mime_type": "text/x-python", "tags": {}, "lease_seconds": 0}
     typed = await api.invoke_json("workmanager", "CreateWorker", request, reply=_Answer)
     assert typed.id in platform.workers

@@ -202,6 +202,10 @@ async def test_feed_that_failed_to_open_is_not_kept(api: ApiClient, platform: Fa
     assert nothing_left(platform)
 
 
+def reached(platform: FakePlatform) -> list[str]:
+    return [method for method, _ in platform.calls] + [fields["command"] for fields in platform.commands]
+
+
 INTERRUPTIBLE = ["CreateWorker", "StartWorker", "create", "send_raw", "publish", "list", "ListWorkers"]
 
 
@@ -217,10 +221,7 @@ async def test_interrupt_at_any_step_leaves_nothing(
 
     task = asyncio.create_task(use())
     await platform.answered.wait()
-    while not any(where in (call[0] for call in platform.calls) for _ in [0]) and where[0].isupper():
-        platform.answered.clear()
-        await platform.answered.wait()
-    while where[0].islower() and where not in [fields["command"] for fields in platform.commands]:
+    while where not in reached(platform):
         platform.answered.clear()
         await platform.answered.wait()
     platform.silent.clear()
@@ -273,10 +274,13 @@ async def test_worker_that_does_not_answer_is_removed_all_the_same(
 async def test_failure_inside_the_block_is_not_hidden_by_one_of_cleaning_up(
     api: ApiClient, platform: FakePlatform
 ) -> None:
-    with pytest.raises(ValueError, match="mine"):
+    async def use() -> None:
         async with open_feed(SETTINGS, api=api, engine=Engine.PYTHON):
             platform.failures["disconnect"] = UnavailableError("down")
             raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        await use()
     assert nothing_left(platform)
 
 
@@ -307,10 +311,14 @@ async def test_feed_ends_with_an_error_when_its_worker_is_gone(
 ) -> None:
     monkeypatch.setattr(opening, "LEASE_SECONDS", 1)
     monkeypatch.setattr(keeping, "_LOOK_SECONDS", 0.05)
-    with pytest.raises(UnavailableError, match="worker is gone"):
+
+    async def use() -> None:
         async with open_feed(SETTINGS, api=api, engine=Engine.PYTHON) as feed:
             platform.workers.clear()
             await drain(feed)
+
+    with pytest.raises(UnavailableError, match="worker is gone"):
+        await use()
     assert nothing_left(platform)
 
 
@@ -331,13 +339,17 @@ async def test_quiet_feed_whose_connection_has_ended_says_why(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(keeping, "_LOOK_SECONDS", 0.05)
-    with pytest.raises(kind, match=words):
+
+    async def use() -> None:
         async with open_feed(SETTINGS, api=api, engine=Engine.PYTHON) as feed:
             if change is None:
                 platform.connections.clear()
             else:
                 platform.connections["c-1"].update(change)
             await drain(feed)
+
+    with pytest.raises(kind, match=words):
+        await use()
     assert nothing_left(platform)
 
 

@@ -64,5 +64,7 @@ def _text(default: object) -> str:
 
 def test_the_example_file_lists_every_variable_with_its_default() -> None:
     wanted = {**_variables(PlatformSettings), **_variables(ClientSettings)}
-    listed = dict(re.findall(r"^# ?([A-Z][A-Z0-9_]+)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), re.M))
+    listed = dict(
+        re.findall(r"^# ?([A-Z][A-Z0-9_]+)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
+    )
     assert listed == {name: _text(default) for name, default in wanted.items()}

@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedInfo:
-    """What a feed consists of. `published_ns` is when `publish` was done: earlier frames had been held."""
+    """What a feed consists of.
+
+    `opened_ns` is when it was handed over: frames received before that (Unix time) had waited for it.
+    """
 
     run_id: str
     settings: FeedSettings
     engine: Engine
     worker: WorkerInfo
     connection_id: str
-    published_ns: int
+    opened_ns: int
 
 
 class Feed:

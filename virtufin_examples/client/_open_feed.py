@@ -128,7 +128,7 @@ class _Opening:
             self._subscription = await subscribe(
                 self._settings.topic, dapr=dapr_endpoint or None, api=self._api
             )
-        first, published_ns = await self._connect(self._commands, self._subscription, credentials)
+        first = await self._connect(self._commands, self._subscription, credentials)
         with self._steps.step("list") as note:
             connections = {item.id: item for item in (await self._commands.list()).connections}
             connection = connections.get(self._connection_id)
@@ -147,7 +147,7 @@ class _Opening:
             engine=engine,
             worker=worker,
             connection_id=self._connection_id,
-            published_ns=published_ns,
+            opened_ns=time.time_ns(),
         )
         feed = Feed(info, first.items, self._subscription)
         if self._keeper is not None:
@@ -190,7 +190,7 @@ class _Opening:
     async def _start(self, engine: Engine, package_source: PackageSource) -> str:
         with self._steps.step("package worker") as note:
             package = await package_source(engine)
-            note.detail = f"{package.name} {package.version} ({engine}, {len(package.content)} bytes)"
+            note.detail = f"{package.version} for {engine}"
         with self._steps.step("create worker") as note:
             # From here on there may be something to clean up, even if the answer never arrives.
             self._keeper = FeedKeeper(self._api, self._run_id, lease_seconds=self._lease_seconds)
@@ -204,8 +204,8 @@ class _Opening:
 
     async def _connect(
         self, commands: WorkerCommands, subscription: Subscription, credentials: Credentials
-    ) -> tuple[Handshaken, int]:
-        """Open the connection, send the handshake, publish; return what came of it and when that was."""
+    ) -> Handshaken:
+        """Open the connection, send the handshake, publish, see what the venue says."""
         settings = self._settings
         venue = settings.venue
         session = venue.session(settings.url, settings.options)
@@ -233,7 +233,6 @@ class _Opening:
                     overflow=settings.overflow or "",
                     markers=settings.markers or "",
                 )
-        published_ns = time.time_ns()
         with self._steps.step("handshake") as note:
             first = await await_handshake(
                 subscription, session, commands, self._connection_id, venue=venue.title
@@ -241,7 +240,7 @@ class _Opening:
             note.detail = (
                 f"left out: {', '.join(first.missing)}" if first.missing else f"{venue.title} agreed"
             )
-        return first, published_ns
+        return first
 
     @contextlib.asynccontextmanager
     async def _explained(self, commands: WorkerCommands) -> AsyncIterator[None]:

@@ -8,6 +8,7 @@ from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.frames import Frame, Gap
 from virtufin_examples.venues.alpaca import FrameItem, OrderBook, parse_frame
 
+_MOST_DECIMALS = 8
 _SMOOTHING = 0.4  # weight of the newest reading of the rate
 
 
@@ -26,7 +27,19 @@ class SymbolRow:
     sequence: int = 0
     gaps: int = 0
     counted: int = 0
+    decimals: int = 0
     book: OrderBook | None = None
+
+    def price(self, value: float | None) -> str:
+        """Return one of its prices, with as many decimals as its prices have had so far."""
+        return "-" if value is None else f"{value:.{self.decimals}f}"
+
+    def note_decimals(self, *prices: float | None) -> None:
+        """Remember the decimals of new prices, so that a column keeps its shape."""
+        for price in prices:
+            if price is not None:
+                fraction = format(price, ".10g").partition(".")[2]
+                self.decimals = max(self.decimals, min(len(fraction), _MOST_DECIMALS))
 
 
 class Market:
@@ -92,7 +105,9 @@ class Market:
             bid, ask = row.book.best_bid, row.book.best_ask
             row.bid = float(bid.price) if bid else None
             row.ask = float(ask.price) if ask else None
+            row.note_decimals(row.bid, row.ask)
             return FrameItem(item.type, item.symbol, item.raw, bid=row.bid, ask=row.ask)
+        row.note_decimals(item.price, item.bid, item.ask)
         if item.price is not None:
             row.last, row.size = item.price, item.size
         if item.bid is not None or item.ask is not None:

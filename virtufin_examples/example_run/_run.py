@@ -61,7 +61,7 @@ class ExampleRun:
         settings = (
             at_simulator(self._plan.settings, ours.simulator) if ours.simulator else self._plan.settings
         )
-        engine, expected = Engine(self._options.engine), "as the platform has it"
+        engine, expected = Engine(self._options.engine), "what the platform has"
         if self._plan.embedded:
             engine, expected = await asyncio.to_thread(local_engine, engine)
         await self._show_header(api, settings, engine, expected)
@@ -76,7 +76,7 @@ class ExampleRun:
             on_step=self._view.step,
             package_source=built_worker,
         ) as feed:
-            tally = Tally(feed.info.published_ns)
+            tally = Tally(feed.info.opened_ns)
             self._interrupts.phase = Phase.LIVE
             self._view.live()
             try:
@@ -108,7 +108,7 @@ class ExampleRun:
                 gateway=f"{api.endpoint} ({source})",
                 upstream=f"{self._plan.upstream}, {settings.url.partition('?')[0]}",
                 package=f"{package.name} {package.version}",
-                engine=f"{engine}, {expected}",
+                engine=f"{engine} on {expected}",
                 symbols=settings.symbols,
                 channel=settings.channel,
                 topic=settings.topic,

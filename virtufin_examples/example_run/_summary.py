@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from virtufin_examples.example_run._tally import Tally
+from virtufin_examples.example_run._tally import Latency, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +24,22 @@ class Summary:
 def summary_lines(summary: Summary) -> list[str]:
     """Return it as text, within 80 columns."""
     tally = summary.tally
-    latency = tally.latency()
     title = "Summary  SIMULATED data" if summary.simulated else "Summary"
     return [
         title,
         f"  frames    {tally.frames} in {tally.seconds:.1f} s, {tally.rate:.1f}/s",
         f"  gaps      {tally.gaps}, {tally.gap_ms:g} ms in all",
-        f"  latency   p50 {latency.p50:g} ms, p99 {latency.p99:g} ms, max {latency.max:g} ms",
+        f"  latency   {_latency(tally.latency())}",
         f"  engine    {summary.engine} on {summary.runtime}",
         f"  upstream  {summary.upstream}, platform {summary.platform}",
         f"  left      {_left(summary)}",
     ]
+
+
+def _latency(latency: Latency) -> str:
+    if latency.max is None:
+        return "not measured: every frame had arrived before the feed was open"
+    return f"p50 {latency.p50:g} ms, p99 {latency.p99:g} ms, max {latency.max:g} ms"
 
 
 def _left(summary: Summary) -> str:

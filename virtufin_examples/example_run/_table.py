@@ -11,6 +11,7 @@ from rich.text import Text
 from virtufin_examples.example_run._lines import number
 from virtufin_examples.example_run._market import SymbolRow
 
+_PRICE_WIDTH = 9  # so that the table does not change its shape with every price
 _TWO_SIDED = frozenset({"orderbooks", "quotes"})
 
 
@@ -25,13 +26,15 @@ def market_table(
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
     prices = ("bid", "ask", "spread") if two_sided else ("last", "size")
     table.add_column("symbol", no_wrap=True, max_width=20)
-    for name in (*prices, "frames", "rate/s", "age", "sequence", "gaps"):
+    for name in prices:
+        table.add_column(name, justify="right", no_wrap=True, min_width=_PRICE_WIDTH)
+    for name in ("frames", "rate/s", "age", "sequence", "gaps"):
         table.add_column(name, justify="right", no_wrap=True, min_width=6)
     shown = list(rows)
     if len(shown) > height:
         shown = sorted(shown, key=lambda row: row.received_ns, reverse=True)[:height]
     for row in shown:
-        cells = _two_sided(row) if two_sided else (number(row.last), number(row.size))
+        cells = _two_sided(row) if two_sided else (row.price(row.last), number(row.size))
         age = "-" if not row.received_ns else _age((now_ns - row.received_ns) / 1e9)
         table.add_row(
             row.symbol, *cells, str(row.frames), f"{row.rate:.1f}", age, str(row.sequence), str(row.gaps)
@@ -45,7 +48,7 @@ def market_table(
 
 def _two_sided(row: SymbolRow) -> tuple[str, str, str]:
     spread = row.ask - row.bid if row.bid is not None and row.ask is not None else None
-    return number(row.bid), number(row.ask), "-" if spread is None else format(spread, ".4g")
+    return row.price(row.bid), row.price(row.ask), row.price(spread)
 
 
 def _age(seconds: float) -> str:

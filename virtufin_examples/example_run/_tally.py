@@ -13,11 +13,11 @@ _FLOOR_MS = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds from socket receipt to callback."""
+    """Milliseconds from socket receipt to callback; None where no frame was measured."""
 
-    p50: float
-    p99: float
-    max: float
+    p50: float | None
+    p99: float | None
+    max: float | None
 
 
 class LatencyHistogram:
@@ -47,16 +47,18 @@ class LatencyHistogram:
 
     def latency(self) -> Latency:
         """Return the percentiles that a summary shows."""
+        if not self._count:
+            return Latency(None, None, None)
         return Latency(
             round(self.percentile(0.5), 3), round(self.percentile(0.99), 3), round(self._max_ms, 3)
         )
 
 
 class Tally:
-    """Counts items. Frames received before `published_ns` were held on purpose: their wait is no latency."""
+    """Counts items. Frames received before `opened_ns` waited for the feed to open: that is no latency."""
 
-    def __init__(self, published_ns: int) -> None:
-        self._published_ns = published_ns
+    def __init__(self, opened_ns: int) -> None:
+        self._opened_ns = opened_ns
         self._histogram = LatencyHistogram()
         self._first_ns = 0
         self._last_ns = 0
@@ -70,7 +72,7 @@ class Tally:
             self.frames += 1
             self._first_ns = self._first_ns or now_ns
             self._last_ns = now_ns
-            if item.received_ns >= self._published_ns:
+            if item.received_ns >= self._opened_ns:
                 self._histogram.add((now_ns - item.received_ns) / 1e6)
         elif isinstance(item, Gap):
             self.gaps += 1

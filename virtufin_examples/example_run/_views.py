@@ -99,23 +99,27 @@ class LinesView:
         self._output = output
         self._market = Market(symbols)
         self._steps = 0
+        self._numbered = False
 
     def header(self, header: Header) -> None:
-        """Print the header."""
-        for line in header_lines(header):
+        """Print the header; the steps that come after it have numbers."""
+        for line in ("", *header_lines(header), ""):
             self._output.line(line)
+        self._numbered = True
 
     def step(self, step: Step) -> None:
         """Print the step with its number, outcome and time."""
-        self._steps += 1
+        self._steps += self._numbered
+        number = str(self._steps) if self._numbered else ""
         outcome = "ok" if step.ok else "FAILED"
-        line = f"{self._steps:>4}  {step.name:<19}{outcome:<7}{step.ms:>8.0f} ms"
+        line = f"{number:>4}  {step.name:<20}{outcome:<7}{step.ms:>6.0f} ms"
         self._output.line(f"{line}  {step.detail}".rstrip())
         if step.error:
             self._output.line(f"      {step.error}")
 
     def live(self) -> None:
-        """Nothing: the first frame shows it."""
+        """Set the data off from the steps."""
+        self._output.line("")
 
     def item(self, item: Item) -> None:
         """Print a line."""
@@ -128,11 +132,12 @@ class LinesView:
         """Nothing."""
 
     def ended(self) -> None:
-        """Nothing."""
+        """Set the steps off from the data."""
+        self._output.line("")
 
     def summary(self, summary: Summary) -> None:
         """Print the summary."""
-        for line in summary_lines(summary):
+        for line in ("", *summary_lines(summary)):
             self._output.line(line)
 
 
@@ -152,6 +157,7 @@ class TableView(LinesView):
 
     def live(self) -> None:
         """Put the table on the screen."""
+        super().live()
         self._display.start()
 
     def item(self, item: Item) -> None:
@@ -167,24 +173,27 @@ class TableView(LinesView):
 
     def tick(self) -> None:
         """Draw the table."""
+        self._market.measure_rates(time.time_ns())
+        self._draw()
+
+    def ended(self) -> None:
+        """Leave the last table on the screen."""
+        self._draw()
+        self._display.stop()
+        super().ended()
+
+    def _draw(self) -> None:
         from virtufin_examples.example_run._table import market_table  # noqa: PLC0415 - rich, as above
 
-        now_ns = time.time_ns()
-        self._market.measure_rates(now_ns)
         table = market_table(
             self._market.rows,
             title=self._title,
             channel=self._channel,
-            now_ns=now_ns,
+            now_ns=time.time_ns(),
             height=max(5, self._console.height - _CHROME_LINES),
             notes=self._notes,
         )
         self._display.update(table, refresh=True)
-
-    def ended(self) -> None:
-        """Leave the last table on the screen."""
-        self.tick()
-        self._display.stop()
 
 
 def choose_view(wanted: View | None, settings: FeedSettings, output: Output, *, simulated: bool) -> RunView:

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import pytest
+
+from tests.example_run.samples import CONNECTED, FAILED, GAP, NOW, NUMBERED_GAP, STEP, frame, summary
+from virtufin_examples.example_run._json import frame_event, gap_event, step_event, summary_event
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "example-output.schema.json").read_text("utf-8"))
+LINES = {
+    "step": step_event(STEP),
+    "failed step": step_event(FAILED),
+    "text frame": frame_event(frame(1, CONNECTED)),
+    "binary frame": frame_event(frame(2, data=b"\x91\x00\xff", binary=True)),
+    "gap": gap_event(GAP),
+    "numbered gap": gap_event(NUMBERED_GAP),
+    "summary": summary_event(summary()),
+    "summary without latency": summary_event(summary(measured=False)),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_every_kind_of_line_is_valid(name: str) -> None:
+    line = json.loads(msgspec.json.encode(LINES[name]))
+    jsonschema.validate(line, SCHEMA, cls=jsonschema.Draft202012Validator)
+
+
+def test_the_schema_itself_is_valid() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"event": "other"},
+        {**LINES["text frame"], "received_ns": NOW},
+        {**LINES["text frame"], "extra": 1},
+        {**LINES["step"], "step": "dance"},
+        {**LINES["gap"], "cause": "unknown"},
+    ],
+)
+def test_the_schema_refuses_what_is_not_promised(line: dict) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(line, SCHEMA, cls=jsonschema.Draft202012Validator)
+
+
+def test_frame_is_verbatim() -> None:
+    assert LINES["text frame"] == {
+        "event": "frame",
+        "topic": "ticks",
+        "connection_id": "c-1",
+        "epoch": 1,
+        "sequence": 1,
+        "received_ns": str(NOW + 1),
+        "data": '[{"T": "success", "msg": "connected"}]',
+    }
+    assert LINES["binary frame"]["data"] == {"base64": "kQD/"}
+
+
+def test_step_says_no_more_than_promised() -> None:
+    assert LINES["step"] == {"event": "step", "step": "create", "ok": True, "ms": 12.5}

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tests.example_run.samples import (
+    CONNECTED,
+    FAILED,
+    GAP,
+    HEADER,
+    NOW,
+    NUMBERED_GAP,
+    OTHERS,
+    STEP,
+    book,
+    frame,
+    summary,
+    trade,
+)
+from virtufin_examples.example_run._header import header_lines
+from virtufin_examples.example_run._lines import event_line, frame_line
+from virtufin_examples.example_run._market import Market
+from virtufin_examples.example_run._output import Output
+from virtufin_examples.example_run._summary import summary_lines
+from virtufin_examples.example_run._table import market_table
+from virtufin_examples.example_run._views import LinesView
+from virtufin_examples.frames import Frame
+
+
+def line(one: Frame) -> str:
+    return frame_line(one, Market(()).add(one)).strip()
+
+
+def test_lines_name_type_symbol_and_prices() -> None:
+    assert line(frame(7, trade("BTC/USD", 97000.5, 0.25))) == "7  T=t S=BTC/USD p=97000.5 s=0.25"
+    assert line(frame(8, book("BTC/USD", 100.25, 101, full=True))) == "8  T=o S=BTC/USD b=100.25 a=101"
+    assert line(frame(2, CONNECTED)) == "2  T=success connected"
+
+
+def test_first_line_of_a_simulation_says_so() -> None:
+    assert line(frame(1, CONNECTED)).endswith("SIMULATED")
+
+
+def test_many_messages_are_cut_short() -> None:
+    many = [trade(f"S{n}", n, n) for n in range(5)]
+    assert line(frame(3, *many)) == "3  T=t S=S0 p=0 s=0  T=t S=S1 p=1 s=1  +3 more"
+
+
+def test_markers_have_lines() -> None:
+    assert event_line(GAP) == "gap (reconnect): 500 ms, epoch 1 to 2"
+    assert event_line(NUMBERED_GAP) == "gap (bus): 250 ms, epoch 1 to 1, sequences 5 to 7, still open"
+    assert [event_line(item).partition(":")[0] for item in OTHERS] == ["stale", "restored", "silent"]
+
+
+def test_header_fits_and_says_simulated() -> None:
+    lines = header_lines(HEADER)
+    assert "SIMULATED" in lines[0]
+    assert max(map(len, lines)) <= 80
+    for label in ("run", "gateway", "upstream", "package", "engine", "symbols", "topic"):
+        assert any(line.startswith(f"  {label}") for line in lines)
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_summary_fits_and_says_simulated(simulated: bool) -> None:
+    lines = summary_lines(summary(simulated=simulated))
+    assert ("SIMULATED" in lines[0]) is simulated
+    assert max(map(len, lines)) <= 80
+    assert "frames    100" in lines[1]
+    assert lines[-1].endswith("nothing of run abcd1234")
+
+
+def test_summary_of_a_kept_feed_says_how_to_end_it() -> None:
+    assert "virtufin feed stop abcd1234" in summary_lines(summary(kept=True))[-1]
+
+
+def test_summary_without_a_measured_frame_says_so() -> None:
+    assert any("not measured" in line for line in summary_lines(summary(measured=False)))
+
+
+@pytest.mark.parametrize("channel", ["orderbooks", "trades"])
+def test_table_fits_in_eighty_columns_with_its_title(channel: str) -> None:
+    market = Market(("BTC/USD",))
+    market.add(frame(123_456, book("BTC/USD", 97000.03, 97001.94, full=True), trade("AVAX/USD", 30.199, 12)))
+    console = Console(file=io.StringIO(), width=80, record=True)
+    console.print(
+        market_table(
+            market.rows, title="SIMULATED  x", channel=channel, now_ns=NOW, height=9, notes=["n" * 200]
+        )
+    )
+    text = console.export_text()
+    assert text.startswith("SIMULATED")
+    head = text.splitlines()[1]
+    wanted = ["bid", "ask", "spread"] if channel == "orderbooks" else ["last", "size"]
+    assert head.split() == ["symbol", *wanted, "frames", "rate/s", "age", "sequence", "gaps"]
+    assert ("97000.03" in text) is (channel == "orderbooks")
+    assert "…" not in "".join(text.splitlines()[1:4])
+
+
+def test_table_shows_the_busiest_of_too_many_symbols() -> None:
+    market = Market(tuple(f"S{n}" for n in range(50)))
+    market.add(frame(1, trade("S49", 1, 1)))
+    console = Console(file=io.StringIO(), width=80, record=True)
+    console.print(market_table(market.rows, title="", channel="trades", now_ns=NOW, height=5, notes=[]))
+    text = console.export_text()
+    assert "S49" in text
+    assert "and 45 more symbols" in text
+
+
+def test_steps_are_numbered_after_the_header() -> None:
+    stream = io.StringIO()
+    view = LinesView(Output(stream), ())
+    view.step(STEP)
+    view.header(HEADER)
+    view.step(STEP)
+    view.step(FAILED)
+    lines = [line for line in stream.getvalue().splitlines() if line.endswith(("c-1", " ms"))]
+    assert [line.split()[0] for line in lines] == ["create", "1", "2"]
+    assert "no secret 'alpaca'" in stream.getvalue()
+
+
+def test_output_whose_reader_has_gone_is_silent_and_says_so_once() -> None:
+    class Closed(io.StringIO):
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+    told: list[int] = []
+    output = Output(Closed(), on_closed=lambda: told.append(1))
+    output.line("a")
+    output.line("b")
+    assert told == [1]
