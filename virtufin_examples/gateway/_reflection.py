@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -31,53 +29,64 @@ async def fetch_schema(channel: grpc.aio.Channel, *, metadata: Metadata, timeout
     incomplete one.
     """
     for path in _METHODS:
-        call = channel.stream_stream(
-            path,
-            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
-            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
-        )(metadata=tuple(metadata), timeout=timeout_seconds)
         try:
-            return await _read_schema(call)
+            return await _read_schema(_Reflection(channel, path, metadata, timeout_seconds))
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
                 raise
-        finally:
-            call.cancel()
     raise PreconditionError(
         "the back end serves no gRPC reflection", hint="switch server reflection on in that service"
     )
 
 
-async def _read_schema(call: Any) -> Schema:  # noqa: ANN401 - gRPC's call, its messages are untyped
-    listing = await _ask(call, reflection_pb2.ServerReflectionRequest(list_services=""))
+class _Reflection:
+    """Asks one thing a call.
+
+    The method takes a stream of questions, but a write to a stream that its server has just ended hides why:
+    grpc's asyncio client then reports INTERNAL in place of the status. One question needs no such write.
+    """
+
+    def __init__(
+        self, channel: grpc.aio.Channel, path: str, metadata: Metadata, timeout_seconds: float
+    ) -> None:
+        self._method: Any = channel.unary_stream(
+            path,
+            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        self._metadata = tuple(metadata)
+        self._timeout_seconds = timeout_seconds
+
+    async def ask(self, **question: str) -> Any:  # noqa: ANN401 - the stubs are untyped
+        """Return the answer to `question`, a field of the request."""
+        request = reflection_pb2.ServerReflectionRequest(**question)
+        call = self._method(request, metadata=self._metadata, timeout=self._timeout_seconds)
+        try:
+            answer = await call.read()
+        finally:
+            call.cancel()
+        if answer is grpc.aio.EOF:
+            raise PreconditionError("the back end ended the reflection call early")
+        return answer
+
+
+async def _read_schema(server: _Reflection) -> Schema:
+    listing = await server.ask(list_services="")
     names = [service.name for service in listing.list_services_response.service]
     files: dict[str, FileDescriptorProto] = {}
     for name in names:
-        answer = await _ask(call, reflection_pb2.ServerReflectionRequest(file_containing_symbol=name))
-        _take(files, answer, name)
+        _take(files, await server.ask(file_containing_symbol=name), name)
     # Servers may send a file without those it imports.
     while missing := {needed for file in files.values() for needed in file.dependency} - files.keys():
         name = min(missing)
-        answer = await _ask(call, reflection_pb2.ServerReflectionRequest(file_by_filename=name))
-        _take(files, answer, name)
+        _take(files, await server.ask(file_by_filename=name), name)
         if name not in files:
             raise PreconditionError(f"the back end's reflection answered another file than {name!r}")
-    with contextlib.suppress(asyncio.InvalidStateError):  # it ended the call first
-        await call.done_writing()
     pool = DescriptorPool()
     added: set[str] = set()
     for file in files.values():
         _add(pool, file, files, added)
     return Schema(pool, [pool.FindServiceByName(name) for name in names])
-
-
-async def _ask(call: Any, request: object) -> Any:  # noqa: ANN401 - the stubs are untyped
-    with contextlib.suppress(asyncio.InvalidStateError):  # the call is over: read() says why
-        await call.write(request)
-    answer = await call.read()
-    if answer is grpc.aio.EOF:
-        raise PreconditionError("the back end ended the reflection call early")
-    return answer
 
 
 def _take(files: dict[str, FileDescriptorProto], answer: Any, wanted: str) -> None:  # noqa: ANN401 - the stubs are untyped
