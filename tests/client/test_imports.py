@@ -16,7 +16,6 @@ ABSENT = [
     "uvicorn",
     "starlette",
     "structlog",
-    "grpc_reflection",
 ]
 PROGRAM = """
 import sys
