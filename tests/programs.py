@@ -28,13 +28,18 @@ def clean_environment(**extra: str) -> dict[str, str]:
     return {**kept, **extra}
 
 
-def processes_of(marker: str) -> list[str]:
-    """Command lines of the processes whose environment holds `marker`."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
+def processes_in(folder: Path, word: str = "") -> dict[int, str]:
+    """Command lines by process id of what runs in `folder` and whose command line holds `word`.
+
+    A child keeps its parent's folder even where it is not given its environment.
+    """
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if marker.encode() in (folder / "environ").read_bytes():
-                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            if (entry / "cwd").readlink() == folder:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if command and word in command:
+                    found[int(entry.name)] = command
     return found
 
 
@@ -43,7 +48,7 @@ class Program:
     """A child process whose JSON lines can be awaited."""
 
     process: subprocess.Popen[str]
-    marker: str
+    folder: Path
     lines: list[dict] = field(default_factory=list)
     stderr: list[str] = field(default_factory=list)
     _queue: Queue[dict | None] = field(default_factory=Queue)
@@ -101,10 +106,8 @@ class Program:
 def programs(folder: Path) -> Iterator[Callable[..., Program]]:
     """Yield what starts programs in `folder`; whatever is left of them at the end is a failure."""
     started: list[Program] = []
-    marker = f"TEST_MARKER={os.urandom(8).hex()}"
 
     def run(*arguments: str | Path, **environment: str) -> Program:
-        name, _, value = marker.partition("=")
         process = subprocess.Popen(
             [sys.executable, *map(str, arguments)],
             stdin=subprocess.PIPE,
@@ -112,9 +115,9 @@ def programs(folder: Path) -> Iterator[Callable[..., Program]]:
             stderr=subprocess.PIPE,
             text=True,
             cwd=folder,
-            env=clean_environment(**{name: value}, **environment),
+            env=clean_environment(**environment),
         )
-        started.append(Program(process, marker))
+        started.append(Program(process, folder))
         return started[-1]
 
     try:
@@ -122,7 +125,7 @@ def programs(folder: Path) -> Iterator[Callable[..., Program]]:
     finally:
         for program in reversed(started):
             _finish(program)
-    left = eventually_none(lambda: processes_of(marker))
+    left = eventually_none(lambda: processes_in(folder))
     assert not left
 
 

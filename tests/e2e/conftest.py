@@ -14,14 +14,14 @@ from tests.programs import (
     control,
     eventually_none,
     keys_of,
-    processes_of,
+    processes_in,
     programs,
     start_platform,
     start_simulator,
     write_settings,
 )
 
-__all__ = ["ROOT", "SCRIPT", "control", "eventually_none", "processes_of"]
+__all__ = ["ROOT", "SCRIPT", "control", "eventually_none", "processes_in"]
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import SCRIPT, control, eventually_none, processes_of
+from tests.e2e.conftest import SCRIPT, control, eventually_none, processes_in
 from virtufin_examples.client import (
     COMMAND_TOPIC,
     RESPONSE_TOPIC,
@@ -24,19 +23,6 @@ from virtufin_examples.client import (
     open_feed,
     subscribe,
 )
-
-
-def children_running(marker: str, word: str) -> list[int]:
-    """Process ids whose environment holds `marker` and whose command line holds `word`."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (
-                marker.encode() in (folder / "environ").read_bytes()
-                and word.encode() in (folder / "cmdline").read_bytes()
-            ):
-                found.append(int(folder.name))
-    return found
 
 
 @pytest.fixture
@@ -59,7 +45,7 @@ async def test_the_workers_host_is_killed_and_the_feed_runs_on(platform, api, se
     settings = FeedSettings.load(settings_file)
     async with open_feed(settings, api=api, dapr_endpoint=platform["runtime"]) as feed:
         await frames_of(feed, 5)
-        (host,) = children_running(platform["program"].marker, "workmanager.host")
+        (host,) = processes_in(platform["program"].folder, "workmanager.host")
         os.kill(host, signal.SIGKILL)
         assert len(await frames_of(feed, 20)) == 20
         requests = Requests(api, f"{RESPONSE_TOPIC}.test")
@@ -106,7 +92,7 @@ def test_the_script_is_killed_and_its_own_platform_ends(start):
     run = start(SCRIPT, "--json")
     run.event("frame")
     assert run.end(signal.SIGKILL) == -signal.SIGKILL
-    assert not eventually_none(lambda: processes_of(run.marker), seconds=10)
+    assert not eventually_none(lambda: processes_in(run.folder), seconds=10)
 
 
 async def test_whoever_stops_renewing_loses_worker_and_connection(platform, api, settings_file):
@@ -127,7 +113,7 @@ async def test_whoever_stops_renewing_loses_worker_and_connection(platform, api,
 
 
 async def test_the_websocketmanager_is_killed_and_comes_back(platform, api, settings_file):
-    (process,) = children_running(platform["program"].marker, "websocketmanager")
+    (process,) = processes_in(platform["program"].folder, "cli websocketmanager")
     os.kill(process, signal.SIGKILL)
     connections = WebSocketManagerClient(api)
     while True:

@@ -83,9 +83,10 @@ def test_a_taken_port_is_named_with_its_setting(start):
             "-m",
             "virtufin_examples.cli",
             "up",
-            "--json",
-            "--free-ports",
+            VIRTUFIN_GATEWAY_GRPC_PORT="0",
+            VIRTUFIN_GATEWAY_HTTP_PORT="0",
             VIRTUFIN_RUNTIME_GRPC_PORT=str(port),
+            VIRTUFIN_RUNTIME_HTTP_PORT="0",
         )
         assert run.end() == 1
     assert str(port) in "".join(run.stderr)

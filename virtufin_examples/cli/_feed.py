@@ -124,7 +124,7 @@ def list_(gateway: Gateway = None, as_json: AsJson = False) -> None:
             }
             for worker in workers
             if RUN_TAG in worker.tags
-            for item in ([one for one in connections if one.owner == worker.id] or [None])
+            for item in ([*(one for one in connections if one.owner == worker.id)] or (None,))
         ]
         if as_json:
             for row in rows:
