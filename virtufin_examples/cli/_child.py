@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from virtufin_examples.cli._settings import FROM_STDIN
 from virtufin_examples.errors import UnavailableError
 
 _START_SECONDS = 15.0
@@ -22,10 +22,11 @@ _log = structlog.get_logger(__name__)
 
 
 class SupervisedChild:
-    """Runs `virtufin NAME --ephemeral ...` and reads the addresses that it prints.
+    """Runs `virtufin NAME --ephemeral ...`, which reads its sidecar's address from stdin and prints its own.
 
-    `arguments` are its flags at the first start, `again` those for a restart, which takes the same ports once
-    more. It ends when our end of its stdin closes, so also when we are killed.
+    `spawn` comes first and is quick; while the child loads its modules the parent can load its own, and
+    `start` hands over the address. It ends when our end of its stdin closes, so also when we are killed. A restart takes
+    the same ports once more.
     """
 
     def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -35,12 +36,32 @@ class SupervisedChild:
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
 
-    async def start(self) -> Mapping[str, str]:
-        """Start it; return its address line. `UnavailableError` when it ends or says nothing in time."""
-        line = await self._spawn(self._arguments)
-        ports = {kind: line[kind].rpartition(":")[2] for kind in ("grpc", "http")}
-        again = [*self._arguments, "--grpc-port", ports["grpc"], "--http-port", ports["http"]]
-        self._supervisor = asyncio.create_task(self._supervise(again), name=f"supervise-{self._name}")
+    async def spawn(self) -> None:
+        """Start the process."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "virtufin_examples.cli",
+            self._name,
+            "--ephemeral",
+            "--dapr",
+            FROM_STDIN,
+            *self._arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **self._environment},
+            start_new_session=True,  # Ctrl-C in a terminal is ours to pass on
+        )
+
+    async def start(self, dapr: str) -> Mapping[str, str]:
+        """Hand over the sidecar's address; return the child's own addresses.
+
+        `UnavailableError` when it ends or says nothing in time.
+        """
+        line = await self._ready(dapr)
+        for kind in ("grpc", "http"):
+            self._arguments += [f"--{kind}-port", line[kind].rpartition(":")[2]]
+        self._supervisor = asyncio.create_task(self._supervise(dapr), name=f"supervise-{self._name}")
         return line
 
     async def stop(self) -> None:
@@ -62,19 +83,11 @@ class SupervisedChild:
                 return
         await process.wait()
 
-    async def _spawn(self, arguments: Sequence[str]) -> Mapping[str, str]:
-        self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "virtufin_examples.cli",
-            self._name,
-            "--ephemeral",
-            *arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **self._environment},
-            start_new_session=True,  # Ctrl-C in a terminal is ours to pass on
-        )
+    async def _ready(self, dapr: str) -> Mapping[str, str]:
+        process = self._process
+        assert process is not None  # noqa: S101 - spawned before
+        assert process.stdin is not None  # noqa: S101 - it is a pipe
+        process.stdin.write(dapr.encode() + b"\n")
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         try:
             first = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
@@ -90,14 +103,18 @@ class SupervisedChild:
         line: Mapping[str, str] = json.loads(first)
         return line
 
-    async def _supervise(self, again: Sequence[str]) -> None:
+    async def _supervise(self, dapr: str) -> None:
         failures = 0
         while True:
-            assert self._process is not None  # noqa: S101 - set by start
+            assert self._process is not None  # noqa: S101 - set by spawn
             status = await self._process.wait()
             _log.error("service ended unexpectedly; restarting it", child=self._name, status=status)
             await asyncio.sleep(_RESTART_PAUSE_SECONDS[min(failures, len(_RESTART_PAUSE_SECONDS) - 1)])
-            with contextlib.suppress(UnavailableError):  # the next turn waits longer and tries again
-                await self._spawn(again)
-                failures = -1
-            failures += 1
+            await self.spawn()
+            try:
+                await self._ready(dapr)
+            except (UnavailableError, OSError) as error:
+                _log.error("service could not be restarted", child=self._name, error=str(error))
+                failures += 1
+            else:
+                failures = 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 import typer
 
 from virtufin_examples.cli._outcome import print_json, run
-from virtufin_examples.cli._settings import load_settings, secret_environment
+from virtufin_examples.cli._settings import load_settings, secret_environment, sidecar_address
 
 if TYPE_CHECKING:
     from virtufin_examples.bus import Bus
@@ -215,7 +215,7 @@ def websocketmanager(
             host=host,
             websocketmanager_grpc_port=grpc_port,
             websocketmanager_http_port=http_port,
-            DAPR_GRPC_ENDPOINT=dapr,
+            DAPR_GRPC_ENDPOINT=sidecar_address(dapr),
             log_level=log_level,
         )
         start_logs(settings, "websocketmanager")

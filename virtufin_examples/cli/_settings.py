@@ -11,6 +11,22 @@ from virtufin_examples.errors import InvalidInputError
 if TYPE_CHECKING:  # pydantic is slow to import and help does not need it
     from virtufin_examples.settings import PlatformSettings
 
+FROM_STDIN = "-"
+"""In place of an address: it comes as the first line of stdin."""
+
+
+def sidecar_address(given: str | None) -> str | None:
+    """Return the address as given, or wait for the one that our parent writes when it knows it."""
+    if given != FROM_STDIN:
+        return given
+    line = bytearray()
+    while (byte := os.read(0, 1)) not in (
+        b"\n",
+        b"",
+    ):  # unbuffered: whoever waits for the end of stdin reads on
+        line += byte
+    return line.decode()
+
 
 def load_settings(**flags: object) -> PlatformSettings:
     """Return the settings with `flags` (None: not given) on top; a bad value names its variable."""

@@ -75,14 +75,22 @@ def _address_line(addresses: Up) -> dict[str, str]:
 @contextlib.asynccontextmanager
 async def platform(settings: PlatformSettings) -> AsyncIterator[Up]:
     """Start runtime, WebSocketManager, gateway and WorkManager; stop them in the opposite order."""
-    from virtufin_examples.bus.embedded import (
-        EmbeddedRuntime,
-        secrets_from_environment,
-    )
     from virtufin_examples.cli._child import SupervisedChild
-    from virtufin_examples.service import Addresses
 
+    websockets = SupervisedChild(
+        "websocketmanager",
+        ["--host", settings.host, "--log-level", settings.log_level],
+        {
+            "VIRTUFIN_WEBSOCKETMANAGER_GRPC_PORT": str(settings.websocketmanager_grpc_port),
+            "VIRTUFIN_WEBSOCKETMANAGER_HTTP_PORT": str(settings.websocketmanager_http_port),
+        },
+    )
     async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(websockets.stop)
+        await websockets.spawn()
+        from virtufin_examples.bus.embedded import EmbeddedRuntime, secrets_from_environment
+        from virtufin_examples.service import Addresses
+
         runtime = EmbeddedRuntime(
             host=settings.host,
             grpc_port=settings.runtime_grpc_port,
@@ -93,17 +101,9 @@ async def platform(settings: PlatformSettings) -> AsyncIterator[Up]:
         )
         runtime_at = await runtime.start()
         stack.push_async_callback(runtime.stop)
+        stack.push_async_callback(websockets.stop)  # before the runtime: it has something to flush
         settings = settings.model_copy(update={"dapr_grpc_endpoint": runtime_at.grpc})
-        websockets = SupervisedChild(
-            "websocketmanager",
-            ["--host", settings.host, "--dapr", runtime_at.grpc, "--log-level", settings.log_level],
-            {
-                "VIRTUFIN_WEBSOCKETMANAGER_GRPC_PORT": str(settings.websocketmanager_grpc_port),
-                "VIRTUFIN_WEBSOCKETMANAGER_HTTP_PORT": str(settings.websocketmanager_http_port),
-            },
-        )
-        stack.push_async_callback(websockets.stop)
-        starting = asyncio.create_task(websockets.start(), name="start-websocketmanager")
+        starting = asyncio.create_task(websockets.start(runtime_at.grpc), name="start-websocketmanager")
         try:
             gateway, workers_at, gateway_at = await _start_control_path(settings, runtime_at, stack)
         finally:
