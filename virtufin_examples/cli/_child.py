@@ -25,8 +25,8 @@ class SupervisedChild:
     """Runs `virtufin NAME --ephemeral ...`, which reads its sidecar's address from stdin and prints its own.
 
     `spawn` comes first and is quick; while the child loads its modules the parent can load its own, and
-    `start` hands over the address. It ends when our end of its stdin closes, so also when we are killed. A restart takes
-    the same ports once more.
+    `start` hands over the address. It ends when our end of its stdin closes, so also when we are killed.
+    A restart takes the same ports once more.
     """
 
     def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
