@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.gateway import ServiceEntry, load_services
-from virtufin_examples.gateway._services_file import parse_services
+from virtufin_examples.gateway import ServiceEntry
+from virtufin_examples.gateway._services_file import load_services, parse_services
 
 GRPC = {"host": "127.0.0.1", "port": 25002}
 

@@ -2,6 +2,5 @@
 
 from virtufin_examples.gateway._entry import ServiceEntry
 from virtufin_examples.gateway._service import GatewayService
-from virtufin_examples.gateway._services_file import load_services
 
-__all__ = ["GatewayService", "ServiceEntry", "load_services"]
+__all__ = ["GatewayService", "ServiceEntry"]
