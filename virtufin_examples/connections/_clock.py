@@ -66,7 +66,7 @@ class VirtualClock:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        due = self._elapsed_ns + round(seconds * 1e9)
+        due = self._elapsed_ns + max(1, round(seconds * 1e9))  # time moves, or a loop never ends
         wake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (due, next(self._order), wake))
         await wake

@@ -13,7 +13,7 @@ from prometheus_client import Histogram
 
 from virtufin_examples.bus import Bus
 from virtufin_examples.connections import Clock, Loss, StreamItem
-from virtufin_examples.errors import InvalidInputError, VirtufinError
+from virtufin_examples.errors import InvalidInputError, ResourceLimitError, VirtufinError
 from virtufin_examples.frames import (
     BATCH_CONTENT_TYPE,
     BATCH_EVENT_TYPE,
@@ -39,6 +39,10 @@ HEARTBEAT_SECONDS = 2.0
 MAX_PUBLISH_BYTES = 16 * 1024 * 1024 - 64 * 1024
 """Dapr's limit with room for the request around the data."""
 
+MAX_REFUSALS = 10
+"""So often may the bus call one message invalid or too large, over half a minute, before it is given up: a
+broker with a lower limit must not stop the topic for good. A bus that is down is waited for without limit."""
+
 BEHIND_BYTES = 1024 * 1024
 BEHIND_LOG_SECONDS = 60.0
 _RETRY_BASE_SECONDS = 0.1
@@ -58,6 +62,10 @@ class PublishOptions:
     encoding: Encoding = Encoding.FRAME
     overflow: Overflow = Overflow.SPOOL
     markers: Markers = Markers.COMPANION
+
+
+class NotTakenError(ResourceLimitError):
+    """A message that the bus will never take."""
 
 
 class Source(Protocol):
@@ -227,22 +235,27 @@ class TopicPublisher:
 
     async def _publish_note(self, note: Note) -> None:
         kind, data = encode_note(note)
-        await self._publish(self._notes_topic, data, NOTE_CONTENT_TYPE, {"cloudevent.type": kind})
+        try:
+            await self._publish(self._notes_topic, data, NOTE_CONTENT_TYPE, {"cloudevent.type": kind})
+        except NotTakenError as error:  # its number stays a hole, which subscribers find
+            _log.error("note cannot be published", topic=self._notes_topic, kind=kind, error=str(error))
 
     async def _publish(
         self, topic: str, data: bytes, content_type: str, metadata: dict[str, str] | None
     ) -> None:
-        """Publish until the bus takes it; raises `InvalidInputError` for what it never will."""
+        """Publish until the bus takes it; raises `NotTakenError` for what it never will."""
         if len(data) > MAX_PUBLISH_BYTES:
-            raise InvalidInputError(f"message of {len(data)} bytes, the bus takes {MAX_PUBLISH_BYTES}")
+            raise NotTakenError(f"message of {len(data)} bytes, the bus takes {MAX_PUBLISH_BYTES}")
+        refusals = 0
         pause_seconds = _RETRY_BASE_SECONDS
         while True:
             began = self._clock.monotonic()
             try:
                 await self._bus.publish(topic, data, content_type=content_type, metadata=metadata)
-            except InvalidInputError:
-                raise
             except VirtufinError as error:
+                refusals += isinstance(error, (InvalidInputError, ResourceLimitError))
+                if refusals >= MAX_REFUSALS:
+                    raise NotTakenError(f"refused {refusals} times: {error}") from error
                 _log.warning(
                     "publish failed, trying again", topic=topic, queued=self.queue.bytes, error=str(error)
                 )

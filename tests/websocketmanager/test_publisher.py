@@ -1,0 +1,329 @@
+"""The publisher of one topic, on a bus that fails on demand and a clock moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+
+from tests.websocketmanager.fakes import MemoryBus
+from virtufin_examples.connections import VirtualClock, item_bytes, settle
+from virtufin_examples.errors import InvalidInputError, PreconditionError
+from virtufin_examples.frames import (
+    Cause,
+    ConnectionBeat,
+    Encoding,
+    Frame,
+    Gap,
+    Markers,
+    Overflow,
+    decode_batch,
+)
+from virtufin_examples.websocketmanager import _publisher as module
+from virtufin_examples.websocketmanager._hub import PublisherHub
+from virtufin_examples.websocketmanager._metrics import publish_latency
+from virtufin_examples.websocketmanager._publisher import PublishOptions
+
+BATCH = PublishOptions(Encoding.BATCH, Overflow.SPOOL, Markers.INLINE)
+FRAME = PublishOptions()
+
+
+class FakeSource:
+    """A connection as the publisher sees it; its losses come back as gaps, as the stream's do."""
+
+    def __init__(self, name: str = "c1") -> None:
+        self.id = name
+        self.sequence = 0
+        self.outlet = None
+        self.losses = []
+        self.reading = True
+
+    def beat(self, last_sequence):
+        return ConnectionBeat(
+            connection_id=self.id,
+            state="connected",
+            epoch=1,
+            last_sequence=last_sequence,
+            last_received_ns=7,
+        )
+
+    def announce_loss(self, loss, cause):
+        self.sequence += 1
+        gap = loss.gap(self.id, self.sequence, cause)
+        self.losses.append(gap)
+        self.outlet.put([gap], item_bytes(gap))
+
+    def pause_reading(self):
+        self.reading = False
+
+    def resume_reading(self):
+        self.reading = True
+
+    def send(self, *texts, size=0):
+        frames = []
+        for text in texts:
+            self.sequence += 1
+            data = text.encode().ljust(size, b".")
+            frames.append(Frame("", self.id, 1, self.sequence, 5, data, connection_url="wss://h/p"))
+        self.outlet.put(frames, sum(map(item_bytes, frames)))
+
+
+class World:
+    def __init__(self) -> None:
+        self.bus = MemoryBus()
+        self.clock = VirtualClock()
+        self.hub = PublisherHub(
+            bus=self.bus,
+            clock=self.clock,
+            instance="me",
+            latency=publish_latency(CollectorRegistry()).labels,
+        )
+
+    def source(self, topic="t", options=BATCH, name="c1") -> FakeSource:
+        source = FakeSource(name)
+        source.outlet = self.hub.publisher(topic, options)
+        source.outlet.attach(source)
+        return source
+
+    def frames(self, topic="t"):
+        frames = []
+        for _, data, content_type, _ in self.bus.on(topic):
+            if "FrameBatch" in content_type:
+                frames += decode_batch(topic, data)
+        return frames
+
+    def notes(self, topic="t"):
+        return [
+            (metadata["cloudevent.type"].rpartition(".")[2], json.loads(data))
+            for _, data, content_type, metadata in self.bus.on(topic)
+            if content_type == "text/plain"
+        ]
+
+
+@pytest.fixture
+async def world():
+    world = World()
+    yield world
+    for publisher in world.hub.publishers:
+        await publisher.abort()
+
+
+async def test_what_gathers_while_a_message_is_in_flight_goes_as_one(world):
+    source = world.source()
+    await settle()
+    world.bus.gate["t"] = asyncio.Event()
+    source.send("a")
+    await settle()
+    for text in "bcdef":
+        source.send(text)
+        await settle()
+    world.bus.gate["t"].set()
+    await settle()
+    batches = [m for m in world.bus.on("t") if "FrameBatch" in m[2]]
+    assert [[f.text for f in decode_batch("t", m[1])] for m in batches] == [["a"], list("bcdef")]
+    assert [m[3]["cloudevent.subject"] for m in batches] == ["t/1", "t/2"]
+    assert world.bus.most_in_flight == 1
+
+
+async def test_a_message_is_bounded(world, monkeypatch):
+    monkeypatch.setattr(module, "BATCH_BYTES", 3000)
+    source = world.source()
+    source.send(*"abcdefgh", size=1000)
+    await settle()
+    sizes = [len(decode_batch("t", m[1])) for m in world.bus.on("t") if "FrameBatch" in m[2]]
+    assert sizes == [2, 2, 2, 2]
+    assert [frame.sequence for frame in world.frames()] == list(range(1, 9))
+
+
+async def test_frame_encoding_sends_one_structured_event_a_frame(world):
+    source = world.source(options=FRAME)
+    source.send("a", "b")
+    await settle()
+    events = world.bus.on("t")
+    assert [m[2] for m in events] == ["application/cloudevents+json"] * 2
+    assert [json.loads(m[1])["data"] for m in events] == ["a", "b"]
+    assert world.bus.most_in_flight == 1
+    assert [kind for kind, _ in world.notes("t.events")] == ["heartbeat"]
+
+
+async def test_a_bus_that_is_down_loses_nothing_and_is_drained_in_order(world):
+    source = world.source()
+    await settle()
+    world.bus.down = True
+    for number in range(20):
+        source.send(str(number))
+        await world.clock.advance(1)
+    assert world.frames() == []
+    assert world.bus.attempts < 25
+    world.bus.down = False
+    await world.clock.advance(5)
+    assert [frame.text for frame in world.frames()] == [str(number) for number in range(20)]
+    assert source.losses == []
+
+
+async def test_a_slow_topic_does_not_hold_up_another(world):
+    slow, fast = world.source("slow", name="s"), world.source("fast", name="f")
+    await settle()
+    world.bus.gate["slow"] = asyncio.Event()
+    slow.send("1")
+    fast.send("1")
+    await settle()
+    assert [len(world.frames("slow")), len(world.frames("fast"))] == [0, 1]
+    world.bus.gate["slow"].set()
+    await settle()
+    assert len(world.frames("slow")) == 1
+
+
+@pytest.mark.parametrize("overflow", [Overflow.SPOOL, Overflow.DROP_OLDEST])
+async def test_beyond_the_bound_the_oldest_go_and_a_gap_says_so(world, monkeypatch, overflow):
+    monkeypatch.setattr(module, "QUEUE_BYTES", 5000)
+    source = world.source(options=PublishOptions(Encoding.BATCH, overflow, Markers.INLINE))
+    await settle()
+    world.bus.down = True
+    source.send("in flight")
+    await settle()
+    source.send(*map(str, range(2, 12)), size=1000)
+    await settle()
+    world.bus.down = False
+    await world.clock.advance(5)
+    received = [frame.sequence for frame in world.frames()]
+    assert received == [1, 8, 9, 10, 11]
+    ((kind, gap),) = [note for note in world.notes() if note[0] == "gap"]
+    assert (kind, gap["cause"], gap["first_sequence"], gap["last_sequence"]) == ("gap", "overflow", 2, 7)
+    assert gap["sequence"] == 12
+    assert world.hub.figures()["t"] == (0, 6)
+
+
+async def test_block_stops_reading_until_there_is_room(world, monkeypatch):
+    monkeypatch.setattr(module, "QUEUE_BYTES", 5000)
+    source = world.source(options=PublishOptions(Encoding.BATCH, Overflow.BLOCK, Markers.INLINE))
+    await settle()
+    world.bus.down = True
+    source.send("in flight")
+    await settle()
+    source.send(*map(str, range(2, 12)), size=1000)
+    assert not source.reading
+    world.bus.down = False
+    await world.clock.advance(5)
+    assert source.reading
+    assert [frame.sequence for frame in world.frames()] == list(range(1, 12))
+    assert source.losses == []
+
+
+async def test_a_quiet_topic_has_a_heartbeat_every_2_s_and_one_at_each_end(world):
+    source = world.source()
+    await settle()
+    source.send("x")
+    await world.clock.advance(1.9)
+    assert [note["kind"] for _, note in world.notes()] == ["start"]
+    await world.clock.advance(4.2)
+    source.outlet.detach(source)
+    assert await source.outlet.finished(5)
+    beats = [note for _, note in world.notes()]
+    assert [beat["kind"] for beat in beats] == ["start", "beat", "beat", "beat", "stop"]
+    assert [beat["connections"][0].get("last_sequence", 0) for beat in beats] == [0, 1, 1, 1, 1]
+    assert beats[0]["topic"] == "t"
+
+
+async def test_a_busy_topic_has_none(world):
+    source = world.source()
+    for number in range(30):
+        source.send(str(number))
+        await world.clock.advance(0.5)
+    assert [note["kind"] for _, note in world.notes()] == ["start"]
+
+
+async def test_markers_none_sends_frames_only(world):
+    source = world.source(options=PublishOptions(Encoding.BATCH, Overflow.SPOOL, Markers.NONE))
+    source.send("a")
+    source.outlet.put([gap(2)], 256)
+    await world.clock.advance(10)
+    assert len(world.bus.messages) == 1
+    source.outlet.detach(source)
+    assert await source.outlet.finished(5)
+    assert len(world.bus.messages) == 1
+
+
+def gap(sequence: int) -> Gap:
+    return Gap(
+        topic="",
+        connection_id="c1",
+        epoch_before=1,
+        epoch_after=2,
+        cause=Cause.RECONNECT,
+        from_ns=1,
+        to_ns=2,
+        sequence=sequence,
+    )
+
+
+async def test_a_marker_keeps_its_place_among_the_frames(world):
+    source = world.source()
+    source.send("a")
+    source.sequence += 1
+    source.outlet.put([gap(2)], 256)
+    source.send("c")
+    await settle()
+    kinds = [message[3]["cloudevent.type"].rpartition(".")[2] for message in world.bus.on("t")]
+    assert kinds == ["heartbeat", "batch", "gap", "batch"]
+    assert world.notes()[1][1]["topic"] == "t"
+
+
+async def test_what_the_bus_will_never_take_is_a_gap_and_does_not_hold_up_the_rest(world, monkeypatch):
+    monkeypatch.setattr(module, "MAX_PUBLISH_BYTES", 5000)
+    monkeypatch.setattr(module, "BATCH_BYTES", 100)
+    source = world.source()
+    source.send("small")
+    source.send("large", size=6000)
+    source.send("small again")
+    await settle()
+    assert [frame.sequence for frame in world.frames()] == [1, 3]
+    assert [(g.cause, g.first_sequence, g.last_sequence) for g in source.losses] == [(Cause.BUS, 2, 2)]
+
+    world.bus.refuse = InvalidInputError("too large for this broker")
+    source.send("refused")
+    await world.clock.advance(10)
+    assert len(source.losses) == 1
+    await world.clock.advance(20)
+    assert len(source.losses) == 2
+    world.bus.refuse = None
+    await world.clock.advance(5)
+    source.send("taken")
+    await settle()
+    assert world.frames()[-1].text == "taken"
+
+
+async def test_a_topic_takes_two_connections_in_the_same_way_only(world):
+    first, second = world.source(name="a"), world.source(name="b")
+    assert first.outlet is second.outlet
+    await settle()
+    with pytest.raises(PreconditionError, match="published by connection a with encoding batch"):
+        world.hub.require_free("t", FRAME, "c")
+    world.hub.require_free("t", BATCH, "c")
+    world.hub.require_free("other", FRAME, "c")
+    first.outlet.detach(first)
+    second.send("still here")
+    await settle()
+    assert world.frames()[-1].text == "still here"
+    beat = msgspec.json.decode(json.dumps(world.notes()[0][1]))
+    assert {each["connectionid"] for each in beat["connections"]} == {"a", "b"}
+
+
+async def test_a_publisher_comes_back_to_life_while_it_drains(world):
+    source = world.source()
+    await settle()
+    world.bus.gate["t"] = asyncio.Event()
+    source.send("a")
+    await settle()
+    source.outlet.detach(source)
+    assert world.hub.publisher("t", FRAME) is None
+    again = world.source(name="c2")
+    assert again.outlet is source.outlet
+    world.bus.gate["t"].set()
+    again.send("b")
+    await settle()
+    assert [frame.text for frame in world.frames()] == ["a", "b"]
+    assert "stop" not in [note["kind"] for _, note in world.notes()]
