@@ -65,6 +65,12 @@ def test_keeping_a_feed_needs_a_platform_that_lasts(monkeypatch: pytest.MonkeyPa
         make_plan(dataclasses.replace(OPTIONS, keep=True), SETTINGS, client(monkeypatch))
 
 
+def test_feed_from_a_simulator_that_ends_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = dataclasses.replace(OPTIONS, keep=True, upstream=Upstream.SIMULATOR)
+    with pytest.raises(InvalidInputError, match="virtufin simulate alpaca"):
+        make_plan(options, SETTINGS, client(monkeypatch, url="h:1"))
+
+
 def test_simulator_takes_the_venues_place_at_the_same_path() -> None:
     settings = at_simulator(SETTINGS, SIMULATOR)
     assert settings.url == "ws://127.0.0.1:9/v2/iex"

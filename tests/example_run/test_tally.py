@@ -40,7 +40,7 @@ def test_gaps_and_rate() -> None:
     tally = Tally(NOW)
     assert tally.rate == 0
     for n in range(11):
-        tally.add(frame(n), NOW + n * SECOND // 10)
+        tally.add(frame(n * SECOND // 10), NOW)
     tally.add(GAP, NOW)
     tally.add(NUMBERED_GAP, NOW)
     assert tally.rate == pytest.approx(10)

@@ -78,6 +78,9 @@ class ChildService(Generic[Line]):
         try:
             return await self._start()
         except BaseException:
+            # It reads its stdin only once it is up: do not wait for that.
+            if self._process is not None and self._process.returncode is None:
+                self._process.terminate()
             await finish(self._stop(), limit_seconds=3 * _STOP_SECONDS)
             raise
 

@@ -39,6 +39,11 @@ def make_plan(options: Options, settings: FeedSettings, client: ClientSettings) 
             "--keep needs a platform that outlives the script",
             hint="start one with `virtufin up` and set VIRTUFIN_API_URL=127.0.0.1:5002",
         )
+    if options.keep and options.upstream is Upstream.SIMULATOR:
+        raise InvalidInputError(
+            "--keep: the simulator ends with the script, and the feed with it",
+            hint="run `virtufin simulate alpaca` and name its URL and connector in the settings",
+        )
     if options.upstream is Upstream.LIVE and not gateway and not client.has_alpaca_keys:
         raise InvalidInputError(
             "--upstream live: ALPACA_API_KEY and ALPACA_API_SECRET are not set",

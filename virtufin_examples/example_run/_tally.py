@@ -70,8 +70,8 @@ class Tally:
         """Count an item that was handed over at `now_ns` (Unix time)."""
         if isinstance(item, Frame):
             self.frames += 1
-            self._first_ns = self._first_ns or now_ns
-            self._last_ns = now_ns
+            self._first_ns = min(self._first_ns or item.received_ns, item.received_ns)
+            self._last_ns = max(self._last_ns, item.received_ns)
             if item.received_ns >= self._opened_ns:
                 self._histogram.add((now_ns - item.received_ns) / 1e6)
         elif isinstance(item, Gap):
@@ -85,7 +85,7 @@ class Tally:
 
     @property
     def seconds(self) -> float:
-        """From the first frame to the last."""
+        """From the receipt of the first frame to that of the last."""
         return (self._last_ns - self._first_ns) / 1e9
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -31,7 +32,8 @@ async def run_until_stopped(*, stdin_closes: bool = False) -> str:
     if stdin_closes:
 
         def watch() -> None:
-            while sys.stdin.buffer.read(4096):
+            # Not sys.stdin.buffer: its lock, held by a daemon thread, aborts the interpreter as it ends.
+            while os.read(sys.stdin.fileno(), 4096):
                 pass
             with contextlib.suppress(RuntimeError):  # the loop has ended already
                 loop.call_soon_threadsafe(stop, "stdin closed")
