@@ -53,6 +53,9 @@ class MemoryLedger:
         self.reserved = self.reserved or self.block
         return Grant(self.epoch, 1, self.reserved)
 
+    async def confirm(self) -> None:
+        self._maybe_fail()
+
     async def extend(self) -> int:
         self.extensions += 1
         self._maybe_fail()
@@ -551,6 +554,23 @@ async def test_who_loses_the_record_stops_for_good(world):
     await world.clock.advance(3600)
     assert (connection.state, len(world.server.attempts)) == (State.FAILED, 1)
     assert "taken over" in connection.reason
+
+
+async def test_an_epoch_that_waits_for_its_socket_is_confirmed_before_each_try(world):
+    world.server.answers += [SocketConnectError("down")]
+    connection = world.connection()
+    await connection.start()
+    world.ledger.errors = [ConflictError("taken over meanwhile")]
+    await world.clock.advance(60)
+    assert (connection.state, len(world.server.attempts)) == (State.FAILED, 1)
+
+
+async def test_a_record_lost_while_connected_ends_the_connection(world):
+    connection, peer = await opened(world)
+    connection.lose("somebody else has it")
+    await world.clock.advance(60)
+    assert (connection.state, peer.closed[0]) == (State.FAILED, 1001)
+    assert len(world.server.attempts) == 1
 
 
 async def test_a_restart_is_announced_with_the_numbers_that_it_skips(world):

@@ -143,3 +143,20 @@ async def test_who_is_taken_over_stops_publishing():
             assert "another instance" in old.reason or "somebody else" in old.reason
             assert second.closed is None
             assert connection_id == new.id
+            assert old.topic == ""
+            await stub.Disconnect(pb.DisconnectRequest(id=connection_id))
+            assert "websocketmanager.connection." + connection_id in world.bus.state
+            assert msgspec.json.decode(world.bus.state["websocketmanager.connections"][0]) == [connection_id]
+
+
+async def test_who_finds_its_record_taken_stops_at_once():
+    world = World()
+    async with world.running() as (stub, _, _):
+        connection_id, peer = await _feed(world, stub)
+        await settle()
+        key = "websocketmanager.connection." + connection_id
+        world.bus.state[key] = (world.bus.state[key][0].replace(b'"epoch":1', b'"epoch":9'), 10_000)
+        await stub.SetTag(pb.SetConnectionTagRequest(id=connection_id, key="k", value="v"))
+        await settle()
+        (listed,) = (await stub.List(pb.ListConnectionsRequest())).connections
+        assert (listed.status, listed.topic, peer.closed[0]) == ("failed", "", 1001)

@@ -139,7 +139,7 @@ class Connection:
     @property
     def restorable(self) -> bool:
         """Whether it can be opened again after a restart from what may be written down."""
-        return self._handshake.restorable and self.template == self.spec.url
+        return self.spec.auto_reconnect and self._handshake.restorable and self.template == self.spec.url
 
     @property
     def simulated(self) -> bool:
@@ -174,6 +174,12 @@ class Connection:
             await link.wait_closed()
         if self.state is not State.DISCONNECTED:
             self._move(State.DISCONNECTED, reason=reason)
+
+    def lose(self, reason: str) -> None:
+        """Fail because another instance has the record: what comes in is no longer ours to number."""
+        if self._link is not None:
+            self._refusal = Ending(reason, "RecordLost", permanent=True)
+            self._link.close(GOING_AWAY, "")
 
     # --- messages ---
 
@@ -271,9 +277,11 @@ class Connection:
 
     async def _take_epoch(self) -> Grant:
         """Take an epoch before the socket opens; one whose socket never opened is used again."""
-        if self._grant is None:
-            self._grant = await self._ledger.begin_epoch()
-            self.stream.grant(self._grant, self._clock.now_ns())
+        if self._grant is not None:
+            await self._ledger.confirm()
+            return self._grant
+        self._grant = await self._ledger.begin_epoch()
+        self.stream.grant(self._grant, self._clock.now_ns())
         return self._grant
 
     async def _serve(self, grant: Grant, link: Link) -> Ending:
@@ -379,9 +387,7 @@ class Connection:
         try:
             self.stream.extend(await self._ledger.extend())
         except ConflictError as error:
-            self._refusal = Ending(str(error), "RecordLost", permanent=True)
-            if self._link is not None:
-                self._link.close(GOING_AWAY, "")
+            self.lose(str(error))
         except VirtufinError as error:
             _log.warning("no sequences reserved", connection_id=self.spec.id, error=str(error))
             await self._clock.sleep(1.0)

@@ -46,6 +46,9 @@ class Ledger(Protocol):
     async def begin_epoch(self) -> Grant:
         """Take the next epoch, and sequences when fewer than `LOW_WATER` may be left."""
 
+    async def confirm(self) -> None:
+        """Make sure that the record is still this instance's, as it was when the epoch was taken."""
+
     async def extend(self) -> int:
         """Reserve the block after the last; return the new last sequence."""
 

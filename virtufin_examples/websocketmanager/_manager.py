@@ -218,7 +218,13 @@ class ConnectionManager:
         managed = ManagedConnection(connection, keeper)
         self._connections[spec.id] = managed
         self._renew(managed)
+        keeper.on_lost = lambda reason: self._spawn(self._abandon(managed, reason), "abandon")
         return managed
+
+    async def _abandon(self, managed: ManagedConnection, reason: str) -> None:
+        """Stop publishing what another instance publishes now; it stays in the list, failed."""
+        managed.connection.lose(reason)
+        await self._stop_publish(managed)
 
     def _renew(self, managed: ManagedConnection) -> None:
         managed.lease_until = self._environment.clock.monotonic() + managed.lease_seconds
@@ -229,7 +235,8 @@ class ConnectionManager:
         self._connections.pop(managed.id, None)
         try:
             await managed.keeper.delete()
-            await self._index.remove(managed.id)
+            if not managed.keeper.is_lost:
+                await self._index.remove(managed.id)
         except VirtufinError as error:
             _log.warning("record not deleted", connection_id=managed.id, error=str(error))
 
@@ -243,6 +250,8 @@ class ConnectionManager:
         await publisher.finished(FLUSH_SECONDS)
 
     async def _save_last(self, managed: ManagedConnection) -> None:
+        if managed.keeper.is_lost:
+            return
         try:
             await managed.keeper.close()
             await managed.keeper.save()

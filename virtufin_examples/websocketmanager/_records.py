@@ -80,6 +80,10 @@ def _no_progress() -> Progress:
     return Progress(0, 0)
 
 
+def _ignore(_reason: str) -> None:
+    """Do nothing: nobody wants to know."""
+
+
 class RecordKeeper:
     """Writes one record; the `Ledger` of its connection.
 
@@ -92,6 +96,8 @@ class RecordKeeper:
         self, bus: Bus, clock: Clock, record: ConnectionRecord, *, stored: bytes | None = None
     ) -> None:
         self.progress: Callable[[], Progress] = _no_progress
+        self.on_lost: Callable[[str], None] = _ignore
+        self.is_lost = False
         self._bus = bus
         self._clock = clock
         self._key = RECORD_PREFIX + record.id
@@ -137,6 +143,10 @@ class RecordKeeper:
             lost_epoch=before.epoch,
         )
 
+    async def confirm(self) -> None:
+        """Write the record as it is; raises `ConflictError` when it is somebody else's now."""
+        await self._write()
+
     async def extend(self) -> int:
         """Reserve the next block."""
         await self._write(reserved=self._record.reserved + BLOCK_SIZE)
@@ -153,9 +163,10 @@ class RecordKeeper:
             await asyncio.gather(self._saver, return_exceptions=True)
 
     async def delete(self) -> None:
-        """Delete the record, whoever wrote it last."""
+        """Delete the record, unless it is somebody else's."""
         await self.close()
-        await self._bus.delete_state(self._key)
+        if not self.is_lost:
+            await self._bus.delete_state(self._key)
 
     async def _save_soon(self) -> None:
         while self._dirty:
@@ -181,6 +192,11 @@ class RecordKeeper:
                     saved_ns=self._clock.now_ns(),
                 )
                 await self._swap(msgspec.json.encode(record))
+            except ConflictError as error:
+                if not self.is_lost:
+                    self.is_lost = True
+                    self.on_lost(str(error))
+                raise
             except BaseException:
                 self._dirty = True
                 raise
