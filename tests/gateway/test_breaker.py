@@ -47,6 +47,19 @@ def test_half_open_lets_one_call_through_and_its_result_decides() -> None:
     assert breaker.state(2 * DURATION) is BreakerState.CLOSED
 
 
+def test_a_new_connection_half_opens_it_before_its_time() -> None:
+    breaker = CircuitBreaker(threshold=1, duration_seconds=DURATION)
+    breaker.connected()
+    assert breaker.state(0) is BreakerState.CLOSED
+    fail(breaker, 0)
+    breaker.connected()
+    assert breaker.state(1) is BreakerState.HALF_OPEN
+    trial = breaker.acquire(1)
+    assert trial is not None
+    breaker.report(trial, Verdict.FAILURE, 1)
+    assert breaker.retry_in(1) == DURATION
+
+
 def test_a_cancelled_trial_frees_its_place() -> None:
     breaker = CircuitBreaker(threshold=1, duration_seconds=DURATION)
     fail(breaker, 0)

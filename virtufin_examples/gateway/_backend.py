@@ -94,15 +94,16 @@ class Backend:
     def _connected(self) -> grpc.aio.Channel:
         if self._channel is None:
             self._channel = grpc.aio.insecure_channel(self.entry.target, options=_OPTIONS)
-            self._watch = asyncio.create_task(
-                self._forget_when_lost(self._channel), name=f"watch-{self.entry.name}"
-            )
+            self._watch = asyncio.create_task(self._follow(self._channel), name=f"watch-{self.entry.name}")
         return self._channel
 
-    async def _forget_when_lost(self, channel: grpc.aio.Channel) -> None:
-        # Asking for the state before each call would miss a connection lost and made again in between.
+    async def _follow(self, channel: grpc.aio.Channel) -> None:
+        # Asking for the state before each call would miss a connection lost and made again in between. With
+        # an open breaker no call would make it again.
         while True:
-            state = channel.get_state()
+            state = channel.get_state(try_to_connect=self.breaker.is_open)
+            if state is grpc.ChannelConnectivity.READY:
+                self.breaker.connected()
             await channel.wait_for_state_change(state)
             if state is grpc.ChannelConnectivity.READY:
                 self._connections_lost += 1

@@ -33,8 +33,9 @@ class Permit:
 class CircuitBreaker:
     """Closed until `threshold` calls in a row failed, then open for `duration_seconds`, then half open.
 
-    Half open lets one call through: its success closes the breaker, its failure opens it again. What calls
-    report that were let through before the last change of state is ignored: it is old news.
+    Half open lets one call through: its success closes the breaker, its failure opens it again. A new connection
+    half opens it at once: a back end that restarted need not wait. What calls report that were let through before
+    the last change of state is ignored: it is old news.
     """
 
     def __init__(self, *, threshold: int, duration_seconds: float) -> None:
@@ -45,6 +46,11 @@ class CircuitBreaker:
         self._state = BreakerState.CLOSED
         self._generation = 0
         self._trial_out = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open, or has been and nobody has called since its time passed."""
+        return self._state is BreakerState.OPEN
 
     def state(self, now: float) -> BreakerState:
         """Return the state at `now`."""
@@ -83,6 +89,11 @@ class CircuitBreaker:
             if self._state is BreakerState.HALF_OPEN or self._failures >= self._threshold:
                 self._opened_at = now
                 self._enter(BreakerState.OPEN)
+
+    def connected(self) -> None:
+        """Say that a new connection to the back end stands."""
+        if self.is_open:
+            self._enter(BreakerState.HALF_OPEN)
 
     def _enter(self, state: BreakerState) -> None:
         self._state = state
