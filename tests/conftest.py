@@ -6,4 +6,4 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--ci", action="store_true", help="fail where a component is missing (Mono, a C# compiler)")
+    parser.addoption("--ci", action="store_true", help="fail where Mono or a C# compiler is missing")

@@ -45,18 +45,21 @@ class DaprStream:
 
     async def next_event(self) -> Event | None:
         """Return the next event, or None when the sidecar ended the stream; raises gRPC's error."""
-        while (response := await self._call.read()) is not grpc.aio.EOF:
+        while True:
+            response: Any = await self._call.read()
+            if response is grpc.aio.EOF:
+                return None
             if response.HasField("event_message"):
                 return _event(response.event_message)
-        return None
 
     def answer(self, event_id: str, ack: Ack) -> None:
         """Queue an answer. After the stream's end the broker has taken the event back: it is let go."""
         if not self._call.done():
+            status: Any = int(ack)  # the numbers are Dapr's own
             self._answers.append(
                 pubsub_pb2.SubscribeTopicEventsRequestAlpha1(
                     event_processed=pubsub_pb2.SubscribeTopicEventsRequestProcessedAlpha1(
-                        id=event_id, status=appcallback_pb2.TopicEventResponse(status=int(ack))
+                        id=event_id, status=appcallback_pb2.TopicEventResponse(status=status)
                     )
                 )
             )

@@ -33,9 +33,9 @@ class Permit:
 class CircuitBreaker:
     """Closed until `threshold` calls in a row failed, then open for `duration_seconds`, then half open.
 
-    Half open lets one call through: its success closes the breaker, its failure opens it again. A new connection
-    half opens it at once: a back end that restarted need not wait. What calls report that were let through before
-    the last change of state is ignored: it is old news.
+    Half open lets one call through: its success closes the breaker, its failure opens it again. A new
+    connection half opens it at once: a back end that restarted need not wait. What calls report that were
+    let through before the last change of state is ignored: it is old news.
     """
 
     def __init__(self, *, threshold: int, duration_seconds: float) -> None:
