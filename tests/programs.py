@@ -184,9 +184,9 @@ def write_settings(path: Path, simulator: dict, *, topic: str) -> Path:
     return path
 
 
-def start_platform(run: Callable[..., Program], simulator: dict) -> dict:
+def start_platform(run: Callable[..., Program], simulator: dict, *flags: str | Path) -> dict:
     """Start a platform that holds the simulator's keys; return its services' addresses and the program."""
-    program = run("-m", "virtufin_examples.cli", "up", "--ephemeral", **keys_of(simulator))
+    program = run("-m", "virtufin_examples.cli", "up", "--ephemeral", *flags, **keys_of(simulator))
     return {**program.until(lambda line: "gateway" in line), "program": program}
 
 
