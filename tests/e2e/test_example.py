@@ -8,7 +8,11 @@ import signal
 import pytest
 
 from tests.e2e.conftest import SCRIPT, control
+from tests.workers.variants import WITHOUT_SEND_RAW
+from virtufin_examples.client import ApiClient, Engine, FeedSettings, Step, open_feed
+from virtufin_examples.errors import VirtufinError
 from virtufin_examples.venues.alpaca import OrderBook
+from virtufin_examples.worker_packages import WorkerPackage, read_nupkg
 
 LIVE_STEPS = ["create worker", "start worker", "subscribe", "create", "publish", "list", "ListWorkers"]
 
@@ -62,3 +66,33 @@ def books_of(frames: list[dict]) -> dict[str, OrderBook]:
             if message.get("T") == "o":
                 books.setdefault(message["S"], OrderBook(message["S"])).apply(message)
     return books
+
+
+async def test_without_its_send_raw_the_dll_leaves_the_feed_unauthenticated(
+    platform, simulator, settings_file
+):
+    """The .NET code does the work: take it away and Alpaca never sees the keys."""
+
+    async def crippled(engine: Engine) -> WorkerPackage:
+        return read_nupkg(WITHOUT_SEND_RAW.read_bytes())
+
+    seen = {}
+
+    def look(step: Step) -> None:
+        if step.name == "publish":
+            (seen["connection"],) = control(simulator, "state")["connections"]
+
+    settings = FeedSettings.load(settings_file)
+    async with ApiClient(platform["gateway"]) as api:
+        with pytest.raises(VirtufinError, match="404 auth timeout"):
+            async with open_feed(
+                settings,
+                api=api,
+                engine=Engine.DOTNET,
+                dapr_endpoint=platform["runtime"],
+                package_source=crippled,
+                on_step=look,
+            ):
+                pytest.fail("the feed opened")
+    assert seen["connection"]["authenticated"] is False
+    assert seen["connection"]["sent_messages"] == 0
