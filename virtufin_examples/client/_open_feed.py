@@ -140,7 +140,7 @@ class _Opening:
             worker = workers.get(worker_id)
             if worker is None:
                 raise NotFoundError(f"ListWorkers: worker {worker_id} is not there any more")
-            note.detail = f"running on {worker.runtime}"
+            note.detail = worker.runtime
         info = FeedInfo(
             run_id=self._run_id,
             settings=self._settings,

@@ -1,8 +1,30 @@
-"""The chassis of every service: gRPC (reflection, health, keys), HTTP (health, metrics), graceful stop."""
+"""The chassis of every service: gRPC (reflection, health, keys), HTTP (health, metrics), graceful stop.
 
-from virtufin_examples.service._chassis import MAX_MESSAGE_BYTES, Addresses, Chassis, GrpcService, Readiness
-from virtufin_examples.service._logs import configure_logging
-from virtufin_examples.service._run import run_until_stopped
+Names are loaded when they are first used: a simulator needs the logs and none of gRPC.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from virtufin_examples.service._chassis import (
+        MAX_MESSAGE_BYTES,
+        Addresses,
+        Chassis,
+        GrpcService,
+        Readiness,
+    )
+    from virtufin_examples.service._logs import configure_logging
+    from virtufin_examples.service._run import run_until_stopped
+
+_HOMES = dict.fromkeys(
+    ("MAX_MESSAGE_BYTES", "Addresses", "Chassis", "GrpcService", "Readiness"), "_chassis"
+) | {
+    "configure_logging": "_logs",
+    "run_until_stopped": "_run",
+}
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
@@ -13,3 +35,12 @@ __all__ = [
     "configure_logging",
     "run_until_stopped",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its module (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
