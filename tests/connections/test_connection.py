@@ -30,7 +30,7 @@ from virtufin_examples.errors import (
     VenueError,
 )
 from virtufin_examples.frames import Cause, Frame, Gap
-from virtufin_examples.venues import Authenticated, Disposition, Refused
+from virtufin_examples.venues import Authenticated, Disposition, Refused, Session
 
 URL = "wss://venue.example/feed"
 
@@ -358,14 +358,15 @@ class StrictConnector(GenericConnector):
     name = "strict"
 
     def session(self, url, options):
-        return StrictSession()
+        return StrictSession(url)
 
 
-class StrictSession:
-    def __init__(self) -> None:
+class StrictSession(Session):
+    def __init__(self, url) -> None:
+        super().__init__(url)
         self.outstanding = 0
 
-    def sent(self, payload, *, binary):
+    def sent(self, payload, *, binary, lasting=True):
         assert b"CANARY" not in payload
         self.outstanding += 1
 

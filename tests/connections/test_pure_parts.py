@@ -27,7 +27,6 @@ from virtufin_examples.connections import (
     resolve,
     url_template,
 )
-from virtufin_examples.connections._retry_after import retry_after_seconds
 from virtufin_examples.connections._sequencer import MARKER_RESERVE, SequencesExhaustedError
 from virtufin_examples.errors import (
     AccessDeniedError,
@@ -36,7 +35,7 @@ from virtufin_examples.errors import (
     ResourceLimitError,
 )
 from virtufin_examples.frames import Cause, Frame, FrameFlag
-from virtufin_examples.venues import Disposition
+from virtufin_examples.venues import Disposition, retry_after_seconds
 
 # --- sequencer ---
 
@@ -333,7 +332,7 @@ def test_the_generic_connector_sorts_http_answers(status, disposition, wait):
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("5", 5), (" 0 ", 0), ("99999", 3600), ("Wed, 21 Oct 2026 07:28:00 GMT", 0), ("-1", 0)],
+    [("5", 5), (" 0 ", 0), ("99999", 3600), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-1", None)],
 )
 def test_retry_after(header, seconds):
     assert retry_after_seconds({"retry-after": header}) == seconds

@@ -78,9 +78,9 @@ def test_wanted_and_in_force_agree_whenever_nothing_is_under_way(conversation):
             # Everything that is wanted, in one message a channel, as a replay would have it.
             replay = [
                 subscribe_message(
-                    channel, sorted(s for c, s in session.wanted if c == channel), encoding=encoding
+                    channel, sorted(s for c, s in session.entries if c == channel), encoding=encoding
                 )
-                for channel in sorted({channel for channel, _ in session.wanted})
+                for channel in sorted({channel for channel, _ in session.entries})
             ]
             server, queue = connect()
             assert not any(isinstance(verdict, Refused) for verdict in receive(queue))
@@ -88,7 +88,7 @@ def test_wanted_and_in_force_agree_whenever_nothing_is_under_way(conversation):
             verdicts = receive(queue)
             if verdicts and isinstance(verdicts[-1], Acknowledged):
                 assert verdicts[-1].missing == ()
-            assert session.wanted == server.entries()
+            assert session.entries == server.entries()
         else:
             subscribe, channel, symbols = step
             make = subscribe_message if subscribe else unsubscribe_message

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.venues import Acknowledged, Authenticated, Disposition, Refused
+from virtufin_examples.venues import Acknowledged, Authenticated, Disposition, Refused, Target
 from virtufin_examples.venues.alpaca import (
     ERROR_CODES,
     STALE_SESSION_SECONDS,
@@ -80,7 +80,7 @@ def test_symbols_that_the_venue_left_out_are_missing(wire):
 
 def test_a_star_covers_every_symbol_of_its_channel(wire):
     wire.live("AAPL")
-    assert wire.session.wanted == {("trades", "AAPL")}
+    assert wire.session.entries == {("trades", "AAPL")}
     wire.send(subscribe_message("trades", ["*"]))
     assert wire.receive(subscription(trades=["*"])) == Acknowledged()
 
@@ -111,14 +111,14 @@ def test_a_refused_subscription_leaves_the_set_and_names_its_symbols(wire):
     assert verdict.disposition is Disposition.NOTE
     assert "AAPL, MSFT" in verdict.reason
     assert wire.session.expects() == 0
-    assert wire.session.wanted == {("trades", "AAPL")}
+    assert wire.session.entries == {("trades", "AAPL")}
 
 
 def test_a_refused_unsubscription_is_undone_as_well(wire):
     wire.live("AAPL")
     wire.send(unsubscribe_message("trades", ["AAPL"]))
     wire.receive(error(400))
-    assert wire.session.wanted == {("trades", "AAPL")}
+    assert wire.session.entries == {("trades", "AAPL")}
 
 
 @pytest.mark.parametrize("code", sorted(ERROR_CODES))
@@ -230,10 +230,11 @@ def test_options_and_unknown_endpoints_are_refused():
 
 def test_option_streams_need_a_header():
     connector = AlpacaConnector()
-    assert connector.upgrade_headers(STOCKS) == {}
-    assert connector.upgrade_headers("wss://stream.data.alpaca.markets/v1beta1/opra") == {
-        "Content-Type": "application/msgpack"
-    }
+    assert connector.session(STOCKS, {}).target(0) == Target(STOCKS, {})
+    options = "wss://stream.data.alpaca.markets/v1beta1/opra"
+    assert connector.session(options, {}).target(0) == Target(
+        options, {"Content-Type": "application/msgpack"}
+    )
 
 
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"

@@ -77,7 +77,7 @@ async def refused(call, code, *words):
         ({"url": "wss://venue.example/#frag"}, ["fragment"]),
         ({"url": "wss://venue.example/" + "x" * 5000}, ["5020", "4096"]),
         ({"url": URL, "connector": "generik"}, ["'generik'", "did you mean 'generic'"]),
-        ({"url": URL, "options": {"speed": "1"}}, ["'speed'"]),
+        ({"url": URL, "options": {"speed": "1"}}, ['"speed"']),
         ({"url": URL, "tags": {str(n): "" for n in range(51)}}, ["51", "50"]),
         ({"url": URL, "tags": {"k" * 129: "v"}}, ["129", "128"]),
         ({"url": URL, "tags": {"k": "v" * 1025}}, ["1025", "1024"]),

@@ -264,8 +264,8 @@ class Connection:
         )
         self._session.opened()
         try:
-            headers = {**_HEADERS, **self.spec.connector.upgrade_headers(self.spec.url)}
-            await self._network.connect(self.spec.url, headers, link)
+            target = self._session.target(self._clock.now_ns())
+            await self._network.connect(target.url, {**_HEADERS, **target.headers}, link)
         except UpgradeRefusedError as error:
             return refused_ending(self.spec.connector.upgrade_refused(error.status, error.headers))
         except SocketConnectError as error:

@@ -1,64 +1,122 @@
-"""The connector of a venue that nobody wrote one for: no opinion, frames pass."""
+"""The connector of a venue that nobody wrote one for: no opinion, unless options say what to expect."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
-from virtufin_examples.connections._retry_after import retry_after_seconds
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.venues import Disposition, Refused, Verdict
+from virtufin_examples.venues import Acknowledged, Connector, Effect, Outgoing, Session, Verdict
 
-_PERMANENT = frozenset({400, 401, 403, 404, 405, 410, 426})
-_WAIT = frozenset({418, 429, 503})
+_SECOND_NS = 1_000_000_000
+_DAY_SECONDS = 86_400.0
+_PATH = re.compile(r"\$((?:\.[A-Za-z_][\w-]*|\[\d+\])*)")
+_STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+)\]")
 
 
-class GenericConnector:
-    """Claims no URL of its own; takes no options."""
+class GenericConnector(Connector):
+    """Claims no URL of its own: it is chosen where no other connector does."""
 
     name = "generic"
+    description = "any WebSocket: handshake replayed, answers matched and pings sent where options say so"
+    option_names = MappingProxyType(
+        {
+            "reply": "the exact text that answers each message of the handshake",
+            "reply_path": "in place of it: where in a JSON answer to look, such as $.status or $[0].T",
+            "reply_value": "what stands there (text, or a JSON number or literal); default: anything",
+            "ping": "a text to send as an application heartbeat",
+            "heartbeat_seconds": "how often (default 20)",
+        }
+    )
 
-    def claims(self, url: str) -> bool:  # noqa: ARG002 - the port's signature
-        """Return False: it is chosen where no other connector claims a URL."""
-        return False
+    def session(self, url: str, options: Mapping[str, str]) -> GenericSession:
+        """Return a session; raises `InvalidInputError` for an option that is unknown or does not fit."""
+        self.check_options(options)
+        return GenericSession(url, options)
 
-    def upgrade_refused(self, status: int, headers: Mapping[str, str]) -> Refused:
-        """Sort by what the status means in HTTP: a client's fault is permanent, the rest is tried again."""
-        reason = f"HTTP status {status} in place of a WebSocket"
-        if status in _WAIT:
-            return Refused(status, reason, Disposition.WAIT, retry_after_seconds(headers))
-        return Refused(status, reason, Disposition.PERMANENT if status in _PERMANENT else Disposition.RETRY)
 
-    def upgrade_headers(self, url: str) -> Mapping[str, str]:  # noqa: ARG002 - the port's signature
-        """Return none."""
-        return {}
+class GenericSession(Session):
+    """Reads nothing and waits for nothing, unless `reply` or `reply_path` says what answers a message."""
 
-    def session(self, url: str, options: Mapping[str, str]) -> GenericSession:  # noqa: ARG002 - the port's
-        """Return a session; raises `InvalidInputError` for any option."""
-        if options:
+    def __init__(self, url: str, options: Mapping[str, str]) -> None:
+        super().__init__(url, options)
+        self._reply = options["reply"].encode() if "reply" in options else None
+        self._path = _steps(options["reply_path"]) if "reply_path" in options else None
+        if self._reply is not None and self._path is not None:
+            raise InvalidInputError("options: both reply and reply_path are given", hint="give one of them")
+        if "reply_value" in options and self._path is None:
             raise InvalidInputError(
-                f"options: {min(options)!r} is no option of the generic connector",
-                hint="name the connector of the venue",
+                "options: reply_value without reply_path", hint="say where to look for it"
             )
-        return GenericSession()
-
-
-class GenericSession:
-    """Reads nothing and waits for nothing."""
-
-    def sent(self, payload: bytes, *, binary: bool) -> None:
-        """Note nothing."""
-
-    def received(self, payload: bytes, *, binary: bool) -> Verdict | None:  # noqa: ARG002 - the port's
-        """Return None: every frame is data."""
-        return None
-
-    def is_control(self, payload: bytes) -> bool:  # noqa: ARG002 - the port's signature
-        """Return False."""
-        return False
+        self._value = options.get("reply_value")
+        self._ping = options.get("ping", "").encode()
+        self._ping_ns = int(_seconds(options.get("heartbeat_seconds", "20")) * _SECOND_NS)
+        self._pinged_ns = 0
+        self._outstanding = 0
+        self.reads_answers = self._reply is not None or self._path is not None
 
     def opened(self) -> None:
-        """Forget nothing."""
+        """Forget what was asked on the old socket."""
+        self._outstanding = 0
+
+    def sent(self, payload: bytes, *, binary: bool, lasting: bool = True) -> None:  # noqa: ARG002 - the port's
+        """Expect an answer to what is part of the handshake, and not to our own ping."""
+        if self.reads_answers and lasting and payload != self._ping:
+            self._outstanding += 1
 
     def expects(self) -> int:
-        """Return 0: nothing is outstanding."""
-        return 0
+        """Return how many answers are outstanding."""
+        return self._outstanding
+
+    def received(self, payload: bytes, *, binary: bool) -> Verdict | None:  # noqa: ARG002 - the port's
+        """Match a frame against the answer that was described."""
+        if self._outstanding and self._matches(payload):
+            self._outstanding -= 1
+            return Acknowledged()
+        return None
+
+    def live(self, now_ns: int) -> tuple[Effect, ...]:
+        """Begin to count the time to the first ping."""
+        self._pinged_ns = now_ns
+        return ()
+
+    def tick(self, now_ns: int) -> tuple[Effect, ...]:
+        """Return the ping when it is due."""
+        if not self._ping or now_ns - self._pinged_ns < self._ping_ns:
+            return ()
+        self._pinged_ns = now_ns
+        return (Outgoing(self._ping),)
+
+    def _matches(self, payload: bytes) -> bool:
+        if self._path is None:
+            return payload == self._reply
+        try:
+            found = json.loads(payload)
+            for step in self._path:
+                found = found[step]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return False
+        if self._value is None:
+            return True
+        return (found if isinstance(found, str) else json.dumps(found)) == self._value
+
+
+def _steps(path: str) -> tuple[str | int, ...]:
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise InvalidInputError(
+            f'options: reply_path is "{path}"', hint="write $ and steps, such as $.status or $[0].msg"
+        )
+    return tuple(name or int(index) for name, index in _STEP.findall(match[1]))
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1.0 <= seconds <= _DAY_SECONDS:
+        raise InvalidInputError(f'options: heartbeat_seconds is "{text}"', hint="give 1 to 86400")
+    return seconds

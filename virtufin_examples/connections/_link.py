@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from virtufin_examples.connections._clock import Clock, completed_within
-from virtufin_examples.connections._generic import GenericSession
 from virtufin_examples.connections._sequencer import SequencesExhaustedError
 from virtufin_examples.connections._socket import Message, Socket, SocketEnd
 from virtufin_examples.connections._stream import Stream
@@ -44,7 +43,7 @@ class Link:
         self._socket: Socket | None = None
         self._stream = stream
         self._session = session
-        self._reads_control = not isinstance(session, GenericSession)
+        self._reads_control = session.reads_answers
         self._clock = clock
         self._on_refused = on_refused
         self._on_note = on_note
@@ -88,11 +87,12 @@ class Link:
     def send(self, payload: bytes, *, binary: bool, noted: bytes | None = None) -> None:
         """Send a message; the connector notes `noted`, where secrets are still references."""
         socket = self._require_socket()
+        out = self._session.outgoing(payload, binary=binary)
         self._session.sent(payload if noted is None else noted, binary=binary)
-        if binary:
-            socket.send_binary(payload)
+        if out.binary:
+            socket.send_binary(out.payload)
         else:
-            socket.send_text(payload)
+            socket.send_text(out.payload)
 
     async def answered(self, seconds: float) -> bool:
         """Wait until the venue has answered all that was sent; False when it has not within the time."""

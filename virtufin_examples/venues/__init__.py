@@ -1,13 +1,46 @@
 """Venues: what is known of each exchange's or broker's protocol. Sans-I/O."""
 
-from virtufin_examples.venues._connector import (
+from virtufin_examples.venues._connector import ANSWER_SECONDS, Connector, Session, sorted_status
+from virtufin_examples.venues._exchange import (
     Acknowledged,
     Authenticated,
-    Connector,
+    Credential,
     Disposition,
+    Effect,
+    HttpRequest,
+    HttpResponse,
+    Leaving,
+    Outgoing,
     Refused,
-    Session,
+    Seen,
+    Target,
     Verdict,
 )
+from virtufin_examples.venues._limits import Budget, VenueLimits
+from virtufin_examples.venues._options import COMMON_OPTIONS, require_known
+from virtufin_examples.venues._retry_after import retry_after_seconds
 
-__all__ = ["Acknowledged", "Authenticated", "Connector", "Disposition", "Refused", "Session", "Verdict"]
+__all__ = [
+    "ANSWER_SECONDS",
+    "COMMON_OPTIONS",
+    "Acknowledged",
+    "Authenticated",
+    "Budget",
+    "Connector",
+    "Credential",
+    "Disposition",
+    "Effect",
+    "HttpRequest",
+    "HttpResponse",
+    "Leaving",
+    "Outgoing",
+    "Refused",
+    "Seen",
+    "Session",
+    "Target",
+    "VenueLimits",
+    "Verdict",
+    "require_known",
+    "retry_after_seconds",
+    "sorted_status",
+]

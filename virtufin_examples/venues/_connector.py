@@ -1,84 +1,185 @@
-"""The connector port: what the connection core asks of a venue's protocol, as pure functions.
+"""The connector port: what the connection core asks of a venue's protocol.
 
-Deliberately small: it grows with the feeds that heal, not before.
+Two classes with a default for everything, so that a venue says only what is special about it. A `Connector`
+is the plugin (entry point group `virtufin.connectors`) and has no state; a `Session` is one connection's view
+of the protocol over all its sockets. Neither does I/O nor looks at a clock: times are arguments, in Unix
+nanoseconds.
+
+The life of a session, epoch by epoch:
+
+1. `before_connect` names HTTP requests, `responded` reads their answers, until it names none;
+2. `target` says where the socket goes;
+3. `opened`; then what is remembered is sent again, and `subscriptions` after it, one part after the other:
+   for each `outgoing` translates, `sent` notes, `received` reads the answer within `answer_seconds`;
+4. when `expects` is 0 the connection is live: `live`, and `tick` about every second, name effects.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from collections.abc import Mapping, Sequence
+
+from virtufin_examples.venues._exchange import (
+    Disposition,
+    Effect,
+    HttpRequest,
+    HttpResponse,
+    Outgoing,
+    Refused,
+    Seen,
+    Target,
+    Verdict,
+)
+from virtufin_examples.venues._limits import VenueLimits
+from virtufin_examples.venues._options import require_known
+from virtufin_examples.venues._retry_after import retry_after_seconds
+
+ANSWER_SECONDS = 10.0
+"""How long a venue may take to answer one message, unless its session knows better."""
+
+_PERMANENT = frozenset({400, 401, 403, 404, 405, 410, 426})
+_WAIT = frozenset({418, 429, 503})
 
 
-class Disposition(enum.StrEnum):
-    """What a venue's error asks of us."""
+class Session:
+    """One connection's view of the protocol. As it stands: every frame is data, nothing is answered."""
 
-    NOTE = "note"  # the socket is fine; tell the user
-    RETRY = "retry"  # reconnect with back-off
-    WAIT = "wait"  # reconnect after at least `wait_seconds`
-    PERMANENT = "permanent"  # never try again with the same input
+    reads_answers = True
+    """False: no frame is ever a control message, so that none need be looked at."""
 
+    def __init__(self, url: str = "", options: Mapping[str, str] | None = None) -> None:
+        self.url = url
+        self.options = dict(options or {})
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
-    """The venue took the credentials."""
+    # --- a new socket ---
 
+    def before_connect(self, now_ns: int) -> Sequence[HttpRequest]:  # noqa: ARG002 - the port's signature
+        """Return the requests without which no socket can open now (a login); asked again after them."""
+        return ()
 
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """The venue confirmed a subscription; `missing` are wanted symbols that it left out."""
+    def responded(self, request: HttpRequest, response: HttpResponse, now_ns: int) -> Verdict | None:
+        """Read the answer to a request. By default an error is sorted as that of an upgrade is."""
+        del request, now_ns
+        if response.status < 400:
+            return None
+        return sorted_status(response.status, response.headers, "HTTP status")
 
-    missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The venue sent an error."""
-
-    code: int
-    reason: str
-    disposition: Disposition
-    wait_seconds: float = 0.0
-
-
-Verdict: TypeAlias = Authenticated | Acknowledged | Refused
-
-
-class Session(Protocol):
-    """One connection's view of the protocol. No I/O, no clock."""
-
-    def sent(self, payload: bytes, *, binary: bool) -> None:
-        """Note a message that went out (for the wanted set); secrets are still references in it."""
-
-    def received(self, payload: bytes, *, binary: bool) -> Verdict | None:
-        """Read a frame; None for data. Called for every frame until live and for frames that
-        `is_control` claims after that.
-        """
-
-    def is_control(self, payload: bytes) -> bool:
-        """Tell cheaply (no parse) whether a frame may be a control message."""
+    def target(self, now_ns: int) -> Target:  # noqa: ARG002 - the port's signature
+        """Return where this epoch's socket goes: the URL (a token in it) and the upgrade's headers."""
+        return Target(self.url)
 
     def opened(self) -> None:
-        """A new socket: forget what the venue had confirmed on the old one."""
+        """A new socket: forget what the venue had confirmed on the old one; keep what is wanted."""
+
+    def subscriptions(self) -> Sequence[Outgoing]:
+        """Return the messages that ask for the whole wanted set: what `folds` claimed, in its last state.
+
+        They hold no secret: they are written down and replayed after a restart.
+        """
+        return ()
+
+    # --- messages out ---
+
+    def folds(self, payload: bytes) -> bool:  # noqa: ARG002 - the port's signature
+        """Return whether a message changes the wanted set; `sent` does it, `subscriptions` shows it."""
+        return False
+
+    def outgoing(self, payload: bytes, *, binary: bool) -> Outgoing:
+        """Translate a message, its secrets resolved, into what the endpoint takes (JSON to msgpack)."""
+        return Outgoing(payload, binary)
+
+    def sent(self, payload: bytes, *, binary: bool, lasting: bool = True) -> None:
+        """Note a message that went out, as it was before `outgoing`; secrets are still references in it.
+
+        `lasting` is False for one that is meant for this socket only: it does not change the wanted set.
+        """
+
+    def answer_seconds(self, payload: bytes) -> float:  # noqa: ARG002 - the port's signature
+        """Return how long the venue may take to answer a message."""
+        return ANSWER_SECONDS
+
+    # --- messages in ---
+
+    def is_control(self, payload: bytes) -> bool:  # noqa: ARG002 - the port's signature
+        """Tell cheaply (no parse) whether a frame may be a control message."""
+        return False
+
+    def received(self, payload: bytes, *, binary: bool) -> Verdict | None:  # noqa: ARG002 - the port's
+        """Read a frame; None for data. Called for frames that `is_control` claims, and for all while
+        answers are outstanding.
+        """
+        return None
 
     def expects(self) -> int:
-        """How many answers to what was sent are outstanding: 0 means the handshake is complete."""
+        """Return how many answers to what was sent are outstanding: 0 means the handshake is complete."""
+        return 0
+
+    def peek(self, payload: bytes) -> Sequence[Seen]:  # noqa: ARG002 - the port's signature
+        """Find the symbols of a data frame and the venue's numbers by a bounded scan.
+
+        Called on a sample of the frames, and on every one only where that is asked for.
+        """
+        return ()
+
+    # --- while it lives ---
+
+    def live(self, now_ns: int) -> Sequence[Effect]:  # noqa: ARG002 - the port's signature
+        """Return what is to be done once the handshake is complete."""
+        return ()
+
+    def tick(self, now_ns: int) -> Sequence[Effect]:  # noqa: ARG002 - the port's signature
+        """Return what is due now: an application heartbeat, a token to renew. Called about every second."""
+        return ()
+
+    def is_open(self, now_ns: int) -> bool:  # noqa: ARG002 - the port's signature
+        """Return whether the market is open, so that silence means something."""
+        return True
+
+    def quiet_seconds(self) -> float | None:
+        """Return the longest silence of an open market that is still normal; None: learn it."""
+        return None
+
+    def wanted(self) -> frozenset[str]:
+        """Return the symbols that are wanted, as far as the session knows them."""
+        return frozenset()
 
 
-class Connector(Protocol):
-    """A venue's plugin (entry point group `virtufin.connectors`)."""
+class Connector:
+    """A venue's plugin. As it stands: claims no URL and has no limits; every frame is data."""
 
-    name: str
+    name = ""
+    description = ""
+    """One line for `virtufin connectors list`."""
+    option_names: Mapping[str, str] = {}
+    """Options of this venue and what each does, besides the common ones."""
 
-    def claims(self, url: str) -> bool:
+    def claims(self, url: str) -> bool:  # noqa: ARG002 - the port's signature
         """Whether a URL is this venue's."""
-
-    def upgrade_refused(self, status: int, headers: Mapping[str, str]) -> Refused:
-        """Sort an HTTP answer other than 101 (429, 401, 403, 503, ...)."""
-
-    def upgrade_headers(self, url: str) -> Mapping[str, str]:
-        """Return the headers that the upgrade request for a URL needs; no secrets."""
+        return False
 
     def session(self, url: str, options: Mapping[str, str]) -> Session:
         """Return a fresh session; `InvalidInputError` for an option that the venue does not have."""
+        self.check_options(options)
+        return Session(url, options)
+
+    def check_options(self, options: Mapping[str, str]) -> None:
+        """Raise `InvalidInputError` for an option that is neither the venue's nor a common one."""
+        require_known(self.name, options, self.option_names)
+
+    def limits(self, url: str, options: Mapping[str, str]) -> VenueLimits:  # noqa: ARG002 - the port's
+        """Return what the venue allows; the connections with the same scope share it."""
+        return VenueLimits(scope="")
+
+    def upgrade_refused(self, status: int, headers: Mapping[str, str]) -> Refused:
+        """Sort an HTTP answer other than 101."""
+        return sorted_status(status, headers, "HTTP status")
+
+
+def sorted_status(status: int, headers: Mapping[str, str], what: str) -> Refused:
+    """Sort by what a status means in HTTP: a client's fault is permanent, the rest is tried again.
+
+    418, 429 and 503 wait for as long as Retry-After says.
+    """
+    reason = f"{what} {status}"
+    if status in _WAIT:
+        return Refused(status, reason, Disposition.WAIT, retry_after_seconds(headers) or 0.0)
+    return Refused(status, reason, Disposition.PERMANENT if status in _PERMANENT else Disposition.RETRY)

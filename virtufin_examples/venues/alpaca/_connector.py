@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.venues import Disposition, Refused, Session
-from virtufin_examples.venues.alpaca._codec import MSGPACK_CONTENT_TYPE
+from virtufin_examples.venues import (
+    Connector,
+    Disposition,
+    Refused,
+    Session,
+    VenueLimits,
+    retry_after_seconds,
+)
 from virtufin_examples.venues.alpaca._endpoints import Kind, endpoint_of
 from virtufin_examples.venues.alpaca._market_session import MarketSession
 from virtufin_examples.venues.alpaca._trading_session import TradingSession
@@ -23,10 +27,11 @@ _HTTP_NOT_FOUND = 404
 _HTTP_UNAVAILABLE = 503
 
 
-class AlpacaConnector:
+class AlpacaConnector(Connector):
     """Claims Alpaca's hosts and reads its streams. A simulator is used by naming the connector."""
 
     name = "alpaca"
+    description = "Alpaca: stocks, crypto, options, news, test and trading streams"
 
     def claims(self, url: str) -> bool:
         """Whether a URL is one of Alpaca's streams; the trading hosts serve REST as well."""
@@ -41,7 +46,7 @@ class AlpacaConnector:
             return Refused(status, f"{reason}: the keys were refused", Disposition.PERMANENT)
         if status == _HTTP_NOT_FOUND:
             return Refused(status, f"{reason}: no such stream", Disposition.PERMANENT)
-        wait_seconds = _retry_after(headers)
+        wait_seconds = retry_after_seconds(headers)
         if status == _HTTP_TOO_MANY:
             wait_seconds = _TOO_MANY_SECONDS if wait_seconds is None else wait_seconds
             return Refused(status, f"{reason}: too many connection attempts", Disposition.WAIT, wait_seconds)
@@ -49,29 +54,15 @@ class AlpacaConnector:
             return Refused(status, reason, Disposition.WAIT, wait_seconds)
         return Refused(status, reason, Disposition.RETRY)
 
-    def upgrade_headers(self, url: str) -> dict[str, str]:
-        """Headers that a stream needs at the upgrade: the option streams speak msgpack only."""
-        return {"Content-Type": MSGPACK_CONTENT_TYPE} if endpoint_of(url).msgpack_only else {}
-
     def session(self, url: str, options: Mapping[str, str]) -> Session:
-        """Return a fresh session; `InvalidInputError` for an unknown endpoint and for any option."""
-        if options:
-            name = next(iter(options))
-            raise InvalidInputError(
-                f'options: connector "alpaca" has no option "{name}"', hint="leave options empty"
-            )
+        """Return a fresh session; `InvalidInputError` for an unknown endpoint and for an unknown option."""
+        self.check_options(options)
         endpoint = endpoint_of(url)
-        return TradingSession() if endpoint.kind is Kind.TRADING else MarketSession(endpoint)
+        if endpoint.kind is Kind.TRADING:
+            return TradingSession(url, options)
+        return MarketSession(endpoint, url, options)
 
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait; a date is taken against the answer's own Date, so that no clock is needed."""
-    lower = {name.lower(): value.strip() for name, value in headers.items()}
-    value = lower.get("retry-after", "")
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        until = email.utils.parsedate_to_datetime(value)
-        return max(0.0, (until - email.utils.parsedate_to_datetime(lower.get("date", ""))).total_seconds())
-    except (TypeError, ValueError):
-        return None
+    def limits(self, url: str, options: Mapping[str, str]) -> VenueLimits:  # noqa: ARG002 - the port's
+        """One socket an endpoint: what most plans allow, and a second one ends with 406."""
+        parts = urlsplit(url)
+        return VenueLimits(scope=f"{parts.netloc.rpartition('@')[2]}/{endpoint_of(url).path}", sockets=1)

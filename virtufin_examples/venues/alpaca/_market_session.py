@@ -11,12 +11,18 @@ from virtufin_examples.venues import (
     Acknowledged,
     Authenticated,
     Disposition,
+    Outgoing,
     Refused,
+    Seen,
+    Session,
+    Target,
     Verdict,
 )
-from virtufin_examples.venues.alpaca._codec import decode
+from virtufin_examples.venues.alpaca._codec import MSGPACK_CONTENT_TYPE, WireEncoding, decode, transcode
 from virtufin_examples.venues.alpaca._codes import UNSOLICITED, error_code
 from virtufin_examples.venues.alpaca._endpoints import ANSWERED_CHANNELS, FOLLOWERS, Endpoint
+from virtufin_examples.venues.alpaca._peek import peek
+from virtufin_examples.venues.alpaca._requests import subscribe_message
 
 _ALL = "*"
 _AUTH_CODES = frozenset({402, 403, 406, 408, 409, 411})
@@ -31,6 +37,7 @@ _MSGPACK_TYPE_AT = 4  # after the array's head, the map's, and the key
 _MSGPACK_LETTER = 0xA1
 _MSGPACK_WORDS = (b"\xa7success", b"\xacsubscription", b"\xa5error")
 _SCAN_BYTES = 256
+_PART_SYMBOLS = 1000  # of one message of the replay: what a venue refuses, it refuses a message at a time
 
 Entry = tuple[str, str]  # channel, symbol
 
@@ -44,32 +51,76 @@ class _Asked:
     before: frozenset[Entry] = field(default_factory=frozenset)
 
 
-class MarketSession:
+class MarketSession(Session):
     """Session of a stock, crypto, option or news endpoint.
 
     Alpaca answers every message in order, and each (un)subscribe with the whole set. Symbols that are
     wanted and not in the set are reported as missing.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, url: str = "", options: Mapping[str, str] | None = None) -> None:
+        super().__init__(url, options)
+        self._msgpack_only = endpoint.msgpack_only
         self._channels = frozenset(ANSWERED_CHANNELS[endpoint.kind]) - FOLLOWERS
         self._wanted: frozenset[Entry] = frozenset()
+        self._passing: frozenset[Entry] = frozenset()
         self._asked: deque[_Asked] = deque()
 
     @property
-    def wanted(self) -> frozenset[Entry]:
+    def entries(self) -> frozenset[Entry]:
         """(channel, symbol) pairs that were asked for and not refused, over all sockets."""
         return self._wanted
+
+    def wanted(self) -> frozenset[str]:
+        """Return their symbols; not the star, which is none."""
+        return frozenset(symbol for _, symbol in self._wanted if symbol != _ALL)
+
+    def target(self, now_ns: int) -> Target:  # noqa: ARG002 - the port's signature
+        """Return the URL; the option streams, which speak msgpack only, need to be told so."""
+        return Target(self.url, {"Content-Type": MSGPACK_CONTENT_TYPE} if self._msgpack_only else {})
+
+    def outgoing(self, payload: bytes, *, binary: bool) -> Outgoing:
+        """Spell a JSON message in msgpack where the endpoint takes nothing else."""
+        if not self._msgpack_only or binary:
+            return Outgoing(payload, binary)
+        try:
+            return Outgoing(transcode(payload, WireEncoding.MSGPACK), binary=True)
+        except InvalidInputError:  # the venue's to refuse: the user sent it verbatim
+            return Outgoing(payload, binary)
 
     def opened(self) -> None:
         """A new socket has no subscription; what is wanted stays."""
         self._asked.clear()
+        self._passing = frozenset()
+
+    def subscriptions(self) -> list[Outgoing]:
+        """Return the messages for the whole wanted set: at most 1,000 symbols of one channel in each."""
+        by_channel: dict[str, list[str]] = {}
+        for channel, symbol in sorted(self._wanted):
+            by_channel.setdefault(channel, []).append(symbol)
+        return [
+            Outgoing(subscribe_message(channel, symbols[start : start + _PART_SYMBOLS]))
+            for channel, symbols in by_channel.items()
+            for start in range(0, len(symbols), _PART_SYMBOLS)
+        ]
+
+    def folds(self, payload: bytes) -> bool:
+        """Return whether a message subscribes or unsubscribes, and says nothing that is not understood."""
+        try:
+            message = decode(payload)
+        except InvalidInputError:
+            return False
+        if not isinstance(message, dict) or message.get("action") not in {"subscribe", "unsubscribe"}:
+            return False
+        named = sum(len(value) for value in message.values() if isinstance(value, list))
+        entries = self._entries(message)
+        return 0 < named == len(entries) and not any("${" in symbol for _, symbol in entries)
 
     def expects(self) -> int:
         """Answers outstanding: one for each message sent."""
         return len(self._asked)
 
-    def sent(self, payload: bytes, *, binary: bool) -> None:  # noqa: ARG002 - the port's signature
+    def sent(self, payload: bytes, *, binary: bool, lasting: bool = True) -> None:  # noqa: ARG002 - the port's
         """Note a message; one that cannot be read is answered by the venue with 400."""
         try:
             message = decode(payload)
@@ -79,11 +130,18 @@ class MarketSession:
         asked = _Asked(str(action), before=self._wanted)
         if isinstance(message, dict) and action in {"subscribe", "unsubscribe"}:
             asked.entries = self._entries(message)
-            if action == "subscribe":
-                self._wanted |= asked.entries
-            else:
-                self._wanted -= asked.entries
+            self._change(asked, lasting=lasting)
         self._asked.append(asked)
+
+    def _change(self, asked: _Asked, *, lasting: bool) -> None:
+        if asked.action == "unsubscribe":
+            self._passing -= asked.entries
+            if lasting:
+                self._wanted -= asked.entries
+        elif lasting:
+            self._wanted |= asked.entries
+        else:
+            self._passing |= asked.entries
 
     def received(self, payload: bytes, *, binary: bool) -> Verdict | None:  # noqa: ARG002 - the port's signature
         """Read a frame; None for data and for the greeting."""
@@ -122,6 +180,10 @@ class MarketSession:
         head = payload[:_SCAN_BYTES]
         return any(word in head for word in words)
 
+    def peek(self, payload: bytes) -> list[Seen]:
+        """Find the symbols; Alpaca has no sequence numbers."""
+        return peek(payload)
+
     def _entries(self, message: Mapping[str, object]) -> frozenset[Entry]:
         entries: set[Entry] = set()
         for channel, symbols in message.items():
@@ -143,7 +205,7 @@ class MarketSession:
         # With questions open, later changes are not in this answer yet.
         if any(asked.entries for asked in self._asked):
             return Acknowledged()
-        return Acknowledged(_missing(self._wanted, in_force))
+        return Acknowledged(_missing(self._wanted | self._passing, in_force))
 
     def _refused(self, message: Mapping[str, object]) -> Refused:
         raw = message.get("code")
@@ -166,6 +228,7 @@ class MarketSession:
         """A refused change leaves the venue's set as it was."""
         if asked.action == "subscribe":
             self._wanted -= asked.entries - asked.before
+            self._passing -= asked.entries
         else:
             self._wanted |= asked.entries & asked.before
 

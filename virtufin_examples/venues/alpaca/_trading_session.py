@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.venues import Acknowledged, Authenticated, Disposition, Refused, Verdict
-from virtufin_examples.venues.alpaca._codec import decode
+from virtufin_examples.venues import (
+    Acknowledged,
+    Authenticated,
+    Disposition,
+    Outgoing,
+    Refused,
+    Session,
+    Verdict,
+)
+from virtufin_examples.venues.alpaca._codec import WireEncoding, decode, encode
 from virtufin_examples.venues.alpaca._codes import error_code
 
 _AUTH_ACTIONS = frozenset({"auth", "authenticate"})
@@ -14,13 +23,14 @@ _WORDS = (b"authorization", b"listening")
 _SCAN_BYTES = 256
 
 
-class TradingSession:
+class TradingSession(Session):
     """Session of `/stream`. A `listen` replaces the set of streams; its answer lists those in force.
 
     Frames may be binary and still hold JSON (the paper endpoint's do), so the opcode is not looked at.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, url: str = "", options: Mapping[str, str] | None = None) -> None:
+        super().__init__(url, options)
         self._wanted: tuple[str, ...] = ()
         self._asked: deque[str] = deque()
 
@@ -32,7 +42,26 @@ class TradingSession:
         """Answers outstanding: one for each authentication and each listen."""
         return len(self._asked)
 
-    def sent(self, payload: bytes, *, binary: bool) -> None:  # noqa: ARG002 - the port's signature
+    def subscriptions(self) -> list[Outgoing]:
+        """Return the listen, when something is listened to."""
+        if not self._wanted:
+            return []
+        message = {"action": "listen", "data": {"streams": list(self._wanted)}}
+        return [Outgoing(encode(message, WireEncoding.JSON))]
+
+    def folds(self, payload: bytes) -> bool:
+        """Return whether a message is a listen."""
+        try:
+            message = decode(payload)
+        except InvalidInputError:
+            return False
+        return isinstance(message, dict) and message.get("action") == "listen"
+
+    def quiet_seconds(self) -> float:
+        """Return 0: orders are silent for as long as nobody trades."""
+        return 0.0
+
+    def sent(self, payload: bytes, *, binary: bool, lasting: bool = True) -> None:  # noqa: ARG002 - the port's
         """Note a message; others than authentication and listen are not answered."""
         try:
             message = decode(payload)
@@ -46,7 +75,8 @@ class TradingSession:
         elif action == "listen":
             data = message.get("data")
             streams = data.get("streams") if isinstance(data, dict) else None
-            self._wanted = tuple(str(name) for name in streams) if isinstance(streams, list) else ()
+            listened = tuple(str(name) for name in streams) if isinstance(streams, list) else ()
+            self._wanted = listened if lasting else self._wanted
             self._asked.append("listen")
 
     def received(self, payload: bytes, *, binary: bool) -> Verdict | None:  # noqa: ARG002 - the port's signature
