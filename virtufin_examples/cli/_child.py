@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,10 +28,9 @@ class SupervisedChild:
     A restart takes the same ports once more.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, arguments: Sequence[str]) -> None:
         self._name = name
         self._arguments = list(arguments)
-        self._environment = dict(environment)
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
 
@@ -49,7 +47,6 @@ class SupervisedChild:
             *self._arguments,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **self._environment},
             start_new_session=True,  # Ctrl-C in a terminal is ours to pass on
         )
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from virtufin_examples.errors import InvalidInputError
 
 if TYPE_CHECKING:  # pydantic is slow to import and help does not need it
@@ -25,6 +27,8 @@ def sidecar_address(given: str | None) -> str | None:
         b"",
     ):  # unbuffered: whoever waits for the end of stdin reads on
         line += byte
+    if not line:
+        raise typer.Exit(1)  # our parent has given up and has said why
     return line.decode()
 
 

@@ -15,6 +15,7 @@ from virtufin_examples.cli._services import AsJson, Ephemeral, Host, LogLevel, a
 from virtufin_examples.cli._settings import load_settings, secret_environment
 
 if TYPE_CHECKING:
+    from virtufin_examples.cli._child import SupervisedChild
     from virtufin_examples.gateway import GatewayService, ServiceEntry
     from virtufin_examples.service import Addresses
     from virtufin_examples.settings import PlatformSettings
@@ -41,11 +42,19 @@ def up(
 
     async def work() -> None:
         ports = dict.fromkeys(_PORTS, 0) if free_ports or ephemeral else {}
-        settings = load_settings(host=host, data_dir=data, log_level=log_level, **ports)
-        start_logs(settings, "up")
+        websockets = _websocketmanager(host=host, log_level=log_level, free_ports=bool(ports))
+        try:
+            await websockets.spawn()  # first of all: what it has to load is what the start takes longest for
+            settings = load_settings(host=host, data_dir=data, log_level=log_level, **ports)
+            start_logs(settings, "up")
+            await serve_platform(settings, websockets)
+        finally:
+            await websockets.stop()
+
+    async def serve_platform(settings: PlatformSettings, websockets: SupervisedChild) -> None:
         from virtufin_examples.service import run_until_stopped
 
-        async with platform(settings) as addresses:
+        async with platform(settings, websockets) as addresses:
             if as_json or ephemeral:
                 print_json(_address_line(addresses))
             else:
@@ -72,22 +81,21 @@ def _address_line(addresses: Up) -> dict[str, str]:
     return line
 
 
-@contextlib.asynccontextmanager
-async def platform(settings: PlatformSettings) -> AsyncIterator[Up]:
-    """Start runtime, WebSocketManager, gateway and WorkManager; stop them in the opposite order."""
+def _websocketmanager(*, host: str | None, log_level: str | None, free_ports: bool) -> SupervisedChild:
+    """Return the child; it reads what is not among our flags from the environment itself."""
     from virtufin_examples.cli._child import SupervisedChild
 
-    websockets = SupervisedChild(
-        "websocketmanager",
-        ["--host", settings.host, "--log-level", settings.log_level],
-        {
-            "VIRTUFIN_WEBSOCKETMANAGER_GRPC_PORT": str(settings.websocketmanager_grpc_port),
-            "VIRTUFIN_WEBSOCKETMANAGER_HTTP_PORT": str(settings.websocketmanager_http_port),
-        },
-    )
+    flags = {"--host": host, "--log-level": log_level}
+    if free_ports:
+        flags |= {"--grpc-port": "0", "--http-port": "0"}
+    given = [part for flag, value in flags.items() if value is not None for part in (flag, value)]
+    return SupervisedChild("websocketmanager", given)
+
+
+@contextlib.asynccontextmanager
+async def platform(settings: PlatformSettings, websockets: SupervisedChild) -> AsyncIterator[Up]:
+    """Start runtime, WebSocketManager, gateway and WorkManager; stop them in the opposite order."""
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(websockets.stop)
-        await websockets.spawn()
         from virtufin_examples.bus.embedded import EmbeddedRuntime, secrets_from_environment
         from virtufin_examples.service import Addresses
 
