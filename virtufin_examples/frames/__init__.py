@@ -33,6 +33,15 @@ from virtufin_examples.frames._names import (
     events_topic,
 )
 from virtufin_examples.frames._notes import Note, encode_note, note_dict
+from virtufin_examples.frames._recording_format import (
+    RECORDING_VERSION,
+    Record,
+    RecordedItem,
+    RecordingHead,
+    RecordKind,
+)
+from virtufin_examples.frames._recording_reader import RecordingReader
+from virtufin_examples.frames._recording_writer import Continuity, RecordingWriter
 from virtufin_examples.frames._reorder import MergeNumbers
 
 __all__ = [
@@ -44,12 +53,14 @@ __all__ = [
     "FORMAT_VERSION",
     "FRAME_EVENT_TYPE",
     "NOTE_CONTENT_TYPE",
+    "RECORDING_VERSION",
     "SILENT_NS",
     "TEXT_CONTENT_TYPE",
     "WINDOW_BYTES",
     "WINDOW_NS",
     "Cause",
     "ConnectionBeat",
+    "Continuity",
     "Encoding",
     "Frame",
     "FrameFlag",
@@ -65,6 +76,12 @@ __all__ = [
     "Note",
     "Overflow",
     "Received",
+    "Record",
+    "RecordKind",
+    "RecordedItem",
+    "RecordingHead",
+    "RecordingReader",
+    "RecordingWriter",
     "Restored",
     "Silent",
     "Stale",
