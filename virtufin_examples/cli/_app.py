@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from virtufin_examples.cli import _connections, _feed, _services, _simulate, _subscribe, _up, _workers
+from virtufin_examples.cli import (
+    _connections,
+    _feed,
+    _record,
+    _services,
+    _simulate,
+    _subscribe,
+    _up,
+    _workers,
+)
 
 app = typer.Typer(
     name="virtufin",
@@ -15,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (_up, _feed, _subscribe, _connections, _workers, _simulate, _services):
+for _module in (_up, _feed, _subscribe, _record, _connections, _workers, _simulate, _services):
     _module.register(app)
 
 

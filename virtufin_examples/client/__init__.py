@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from virtufin_examples.client._feed import Feed, FeedInfo
     from virtufin_examples.client._feed_settings import FeedSettings
     from virtufin_examples.client._open_feed import new_run_id, open_feed
+    from virtufin_examples.client._pace import AtOnce, OnCredit, Pace, Timed
+    from virtufin_examples.client._record import Recorded, record
+    from virtufin_examples.client._replay import Replay, Replayed, default_topic, open_replay
     from virtufin_examples.client._replies import ConnectionInfo, Connections, Created, Reply, Stopped
     from virtufin_examples.client._requests import Requests
     from virtufin_examples.client._settings import ClientSettings
@@ -57,6 +60,9 @@ _MODULES = {
     "_feed": ("Feed", "FeedInfo"),
     "_feed_settings": ("FeedSettings",),
     "_open_feed": ("new_run_id", "open_feed"),
+    "_pace": ("AtOnce", "OnCredit", "Pace", "Timed"),
+    "_record": ("Recorded", "record"),
+    "_replay": ("Replay", "Replayed", "default_topic", "open_replay"),
     "_replies": ("ConnectionInfo", "Connections", "Created", "Reply", "Stopped"),
     "_requests": ("Requests",),
     "_settings": ("ClientSettings",),
@@ -77,6 +83,7 @@ __all__ = [
     "RUN_TAG",
     "SIMULATOR_SECRET_NAME",
     "ApiClient",
+    "AtOnce",
     "ChildService",
     "ClientSettings",
     "CloudEvent",
@@ -94,6 +101,11 @@ __all__ = [
     "Gap",
     "Late",
     "Method",
+    "OnCredit",
+    "Pace",
+    "Recorded",
+    "Replay",
+    "Replayed",
     "Reply",
     "Requests",
     "Restored",
@@ -104,6 +116,7 @@ __all__ = [
     "Step",
     "Stopped",
     "Subscription",
+    "Timed",
     "TopicTap",
     "WebSocketManagerClient",
     "WorkManagerClient",
@@ -111,10 +124,13 @@ __all__ = [
     "WorkerInfo",
     "WorkerStatus",
     "close_feed",
+    "default_topic",
     "new_run_id",
     "open_feed",
+    "open_replay",
     "packed_worker",
     "platform_child",
+    "record",
     "simulator_child",
     "simulator_secret",
     "subscribe",

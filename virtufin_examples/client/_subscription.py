@@ -18,6 +18,7 @@ from virtufin_examples.bus.dapr import DaprBus
 from virtufin_examples.client._sidecar import SidecarFinder
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.frames import (
+    REPLAY_SOURCE,
     Frame,
     Item,
     Merger,
@@ -64,6 +65,8 @@ class Subscription:
         self._lag_ns = 0
         self.foreign = 0
         """Messages on the topic that no WebSocketManager published; the first one is reported."""
+        self.replayed = 0
+        """Messages that a replay of a recording published: what they carry is not live."""
 
     async def start(self) -> Self:
         """Subscribe; returns when both subscriptions are in force."""
@@ -224,6 +227,7 @@ class Subscription:
             if self.foreign == 1:
                 _log.warning("left out, and not told again: %s", error)
             return
+        self.replayed += event.source == REPLAY_SOURCE
         self._ready.extend(self._merger.add(message.items, now_ns=self._now_ns(), instance=message.instance))
 
     async def _let_time_pass(self) -> None:

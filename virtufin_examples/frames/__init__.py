@@ -29,6 +29,7 @@ from virtufin_examples.frames._names import (
     EVENT_TYPE_PREFIX,
     FRAME_EVENT_TYPE,
     NOTE_CONTENT_TYPE,
+    REPLAY_SOURCE,
     TEXT_CONTENT_TYPE,
     events_topic,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "FRAME_EVENT_TYPE",
     "NOTE_CONTENT_TYPE",
     "RECORDING_VERSION",
+    "REPLAY_SOURCE",
     "SILENT_NS",
     "TEXT_CONTENT_TYPE",
     "WINDOW_BYTES",

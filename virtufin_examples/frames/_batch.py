@@ -15,15 +15,16 @@ from virtufin_examples.frames._model import Frame, FrameFlag
 FORMAT_VERSION = 1
 
 
-def encode_batch(frames: Sequence[Frame], *, instance: str) -> bytes:
+def encode_batch(frames: Sequence[Frame], *, instance: str, replay: bool = False) -> bytes:
     """Return the bytes of a batch; `instance` names the publishing process.
 
+    With `replay` the batch names a file as the kind of its source, otherwise a WebSocket.
     Frames keep their order. Neighbours of one connection and epoch with consecutive sequences share a run.
     The topic is not inside: it is the message's.
     """
     batch = frames_pb2.FrameBatch(
         format_version=FORMAT_VERSION,
-        source_kind=frames_pb2.SOURCE_KIND_WEBSOCKET,
+        source_kind=frames_pb2.SOURCE_KIND_FILE if replay else frames_pb2.SOURCE_KIND_WEBSOCKET,
         instance=instance,
     )
     start = 0

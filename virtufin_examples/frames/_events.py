@@ -50,7 +50,7 @@ class _FrameEvent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 _encode = msgspec.json.Encoder().encode
 
 
-def encode_frame_event(frame: Frame) -> bytes:
+def encode_frame_event(frame: Frame, *, source: str = EVENT_SOURCE) -> bytes:
     """Return the structured CloudEvent of a frame, for content type `application/cloudevents+json`.
 
     A text frame travels as `data` and comes out exact; a binary one as `data_base64`. Raises
@@ -69,7 +69,7 @@ def encode_frame_event(frame: Frame) -> bytes:
         _FrameEvent(
             "1.0",
             FRAME_EVENT_TYPE,
-            EVENT_SOURCE,
+            source,
             f"{frame.connection_id}-{frame.sequence}",
             BINARY_CONTENT_TYPE if binary else TEXT_CONTENT_TYPE,
             frame.connection_id,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 EVENT_SOURCE: Final = "urn:com.virtufin.websocketmanager"
+REPLAY_SOURCE: Final = "urn:com.virtufin.replay"
+"""Source of every message that a replay publishes, in place of `EVENT_SOURCE`: it is not live."""
 EVENT_TYPE_PREFIX: Final = "com.virtufin.websocketmanager."
 FRAME_EVENT_TYPE: Final = EVENT_TYPE_PREFIX + "frame"
 BATCH_EVENT_TYPE: Final = EVENT_TYPE_PREFIX + "batch"
