@@ -1,0 +1,120 @@
+"""Binance: messages, endpoints, stream names, limits, the connector.
+
+The server half is in `virtufin_examples.venues.binance.server`.
+"""
+
+from virtufin_examples.venues.binance._codec import (
+    Event,
+    combined,
+    decode,
+    diff_of,
+    encode,
+    read_event,
+    read_snapshot,
+    rule_of,
+    split_frame,
+)
+from virtufin_examples.venues.binance._codes import BAN_SECONDS, STREAM_ERRORS, sort_http
+from virtufin_examples.venues.binance._connector import BinanceConnector
+from virtufin_examples.venues.binance._endpoints import (
+    SITES,
+    Endpoint,
+    Market,
+    Site,
+    endpoint_of,
+    find_endpoint,
+    snapshot_url,
+    with_streams,
+)
+from virtufin_examples.venues.binance._limits import LIMITS, SPOT, US, USD_M, Limits
+from virtufin_examples.venues.binance._messages import (
+    AggTrade,
+    BookTicker,
+    DataMessage,
+    DepthUpdate,
+    Kline,
+    KlineFields,
+    MiniTicker,
+    PartialDepth,
+    ServerShutdown,
+    Ticker,
+    Trade,
+)
+from virtufin_examples.venues.binance._peek import peek
+from virtufin_examples.venues.binance._requests import (
+    LIST_SUBSCRIPTIONS,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    list_message,
+    subscribe_message,
+    unsubscribe_message,
+)
+from virtufin_examples.venues.binance._session import BinanceSession
+from virtufin_examples.venues.binance._streams import (
+    ARRAYS,
+    CHANNELS,
+    KLINE_INTERVALS,
+    Stream,
+    check_channel,
+    check_streams,
+    is_carried,
+    parse_stream,
+    stream_name,
+)
+
+__all__ = [
+    "ARRAYS",
+    "BAN_SECONDS",
+    "CHANNELS",
+    "KLINE_INTERVALS",
+    "LIMITS",
+    "LIST_SUBSCRIPTIONS",
+    "SITES",
+    "SPOT",
+    "STREAM_ERRORS",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "US",
+    "USD_M",
+    "AggTrade",
+    "BinanceConnector",
+    "BinanceSession",
+    "BookTicker",
+    "DataMessage",
+    "DepthUpdate",
+    "Endpoint",
+    "Event",
+    "Kline",
+    "KlineFields",
+    "Limits",
+    "Market",
+    "MiniTicker",
+    "PartialDepth",
+    "ServerShutdown",
+    "Site",
+    "Stream",
+    "Ticker",
+    "Trade",
+    "check_channel",
+    "check_streams",
+    "combined",
+    "decode",
+    "diff_of",
+    "encode",
+    "endpoint_of",
+    "find_endpoint",
+    "is_carried",
+    "list_message",
+    "parse_stream",
+    "peek",
+    "read_event",
+    "read_snapshot",
+    "rule_of",
+    "snapshot_url",
+    "sort_http",
+    "split_frame",
+    "stream_name",
+    "subscribe_message",
+    "unsubscribe_message",
+    "with_streams",
+]
