@@ -15,6 +15,7 @@ from virtufin_examples.connections import (
     Grant,
     HandshakeMessage,
     MemoryNetwork,
+    Scopes,
     SocketConnectError,
     State,
     UpgradeRefusedError,
@@ -75,6 +76,21 @@ class Secrets:
         return self.values
 
 
+class MemoryHttp:
+    """Answers requests by name, and remembers them."""
+
+    def __init__(self) -> None:
+        self.answers = {}
+        self.requests = []
+
+    async def request(self, request):
+        self.requests.append(request)
+        answer = self.answers.get(request.name)
+        if answer is None:
+            raise UnavailableError(f"no answer to {request.name}")
+        return answer(request) if callable(answer) else answer
+
+
 @dataclass
 class World:
     clock: VirtualClock = field(default_factory=VirtualClock)
@@ -87,6 +103,8 @@ class World:
         self.network = MemoryNetwork(self.clock)
         self.server = self.network.serve(URL)
         self.observer = self
+        self.http = MemoryHttp()
+        self.scopes = Scopes()
         self.opened: list[Connection] = []
 
     def connection_changed(self, event) -> None:

@@ -1,16 +1,17 @@
 """The connection core: sockets, epochs, numbering, handshake replay. It knows no gRPC and no bus."""
 
+from virtufin_examples.connections._arbiter import Arbiter, Arrival
 from virtufin_examples.connections._backoff import Backoff
+from virtufin_examples.connections._budget import Scope, Scopes, Window
 from virtufin_examples.connections._clock import Clock, SystemClock, VirtualClock, settle
-from virtufin_examples.connections._connection import (
-    Connection,
-    ConnectionSpec,
-    Environment,
-    url_template,
-)
+from virtufin_examples.connections._connection import Connection
+from virtufin_examples.connections._context import ConnectionSpec, Environment, url_template
+from virtufin_examples.connections._continuity import Continuity, Hole
 from virtufin_examples.connections._generic import GenericConnector, GenericSession
 from virtufin_examples.connections._handshake import Handshake, HandshakeMessage, joins_handshake
+from virtufin_examples.connections._healing import Healing, Watch
 from virtufin_examples.connections._hold import HoldBuffer
+from virtufin_examples.connections._http import HttpClient, HttpxClient
 from virtufin_examples.connections._loss import (
     FRAME_OVERHEAD_BYTES,
     MARKER_BYTES,
@@ -40,6 +41,7 @@ from virtufin_examples.connections._state import (
     StateMachine,
 )
 from virtufin_examples.connections._stream import Outlet, Stream
+from virtufin_examples.connections._watchdog import DataWatch, LinkState, LinkWatch, Pace
 
 __all__ = [
     "BLOCK_SIZE",
@@ -47,28 +49,41 @@ __all__ = [
     "LOW_WATER",
     "MARKER_BYTES",
     "MAX_MESSAGE_BYTES",
+    "Arbiter",
+    "Arrival",
     "Backoff",
     "Clock",
     "Connection",
     "ConnectionEvent",
     "ConnectionSpec",
     "ConnectorRegistry",
+    "Continuity",
+    "DataWatch",
     "Environment",
     "GenericConnector",
     "GenericSession",
     "Grant",
     "Handshake",
     "HandshakeMessage",
+    "Healing",
     "HoldBuffer",
+    "Hole",
+    "HttpClient",
+    "HttpxClient",
     "IllegalMoveError",
     "Ledger",
+    "LinkState",
+    "LinkWatch",
     "Loss",
     "MemoryNetwork",
     "MemoryPeer",
     "MemoryServer",
     "Observer",
     "Outlet",
+    "Pace",
     "PicowsNetwork",
+    "Scope",
+    "Scopes",
     "SecretResolver",
     "Sequencer",
     "Socket",
@@ -83,6 +98,8 @@ __all__ = [
     "SystemClock",
     "UpgradeRefusedError",
     "VirtualClock",
+    "Watch",
+    "Window",
     "host_is_allowed",
     "item_bytes",
     "joins_handshake",

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Protocol
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import Callable, Coroutine, Sequence
 
 import structlog
 
-from virtufin_examples.connections._backoff import Backoff
-from virtufin_examples.connections._clock import Clock
-from virtufin_examples.connections._ending import Ending, refused_ending, socket_ending
+from virtufin_examples.connections._arbiter import Arbiter
+from virtufin_examples.connections._context import ConnectionSpec, Context, Environment, url_template
+from virtufin_examples.connections._continuity import Continuity
+from virtufin_examples.connections._ending import PLANNED, Ending
+from virtufin_examples.connections._epoch import GOING_AWAY, NORMAL_CLOSURE, Epoch
 from virtufin_examples.connections._handshake import Handshake, HandshakeMessage, joins_handshake
+from virtufin_examples.connections._healing import Watch
+from virtufin_examples.connections._line import Line
 from virtufin_examples.connections._link import Link
 from virtufin_examples.connections._loss import Loss
-from virtufin_examples.connections._secrets import SecretResolver, resolve
+from virtufin_examples.connections._patrol import Patrol
 from virtufin_examples.connections._sequencer import Grant, Ledger
-from virtufin_examples.connections._socket import (
-    SocketConnectError,
-    SocketNetwork,
-    UpgradeRefusedError,
-)
-from virtufin_examples.connections._state import ConnectionEvent, Observer, State, StateMachine
+from virtufin_examples.connections._state import ConnectionEvent, State, StateMachine
 from virtufin_examples.connections._stream import Outlet, Stream
 from virtufin_examples.errors import (
     ConflictError,
@@ -35,47 +30,12 @@ from virtufin_examples.errors import (
     VirtufinError,
 )
 from virtufin_examples.frames import Cause
-from virtufin_examples.venues import Connector, Disposition, Refused
+from virtufin_examples.venues import Seen, Session
 
-ANSWER_SECONDS = 10.0
-"""How long the venue may take to answer one message of a replayed handshake (Alpaca gives 10 s for auth)."""
+PATIENCE_SECONDS = 5.0
+"""How long opening waits for the venue's connect budget; a longer wait is reported as a state."""
 
-NORMAL_CLOSURE = 1000
-GOING_AWAY = 1001
-
-_HEADERS = MappingProxyType({"User-Agent": "virtufin-examples"})
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionSpec:
-    """What was asked for."""
-
-    id: str
-    url: str
-    auto_reconnect: bool
-    connector: Connector
-    options: Mapping[str, str]
-    owner: str = ""
-
-
-class Environment(Protocol):
-    """What connections live on."""
-
-    @property
-    def network(self) -> SocketNetwork: ...
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def secrets(self) -> SecretResolver: ...
-    @property
-    def observer(self) -> Observer: ...
-
-
-def url_template(url: str) -> str:
-    """Return a URL without user info, query and fragment: the form in which it is shown and written down."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 class Connection:
@@ -83,6 +43,7 @@ class Connection:
 
     `start` makes the first attempt. With `auto_reconnect` it retries without limit until the venue refuses
     for good; otherwise the end of the socket is the end of the connection. Belongs to one event loop.
+    `on_handshake` is called when what is replayed has changed.
     """
 
     def __init__(
@@ -99,24 +60,29 @@ class Connection:
         self.stream = Stream(spec.id, self.template)
         self.reconnects = 0
         self.reason = ""
-        self._network = environment.network
+        self.on_handshake: Callable[[], None] = _ignore
+        self._context = Context(spec, environment, self.stream, randomness)
         self._clock = environment.clock
-        self._secrets = environment.secrets
         self._observer = environment.observer
         self._ledger = ledger
-        self._handshake = Handshake(handshake)
-        self._session = spec.connector.session(spec.url, spec.options)
-        self._backoff = Backoff(randomness)
+        self._line = Line(self, self._context)
+        self._handshake = Handshake()
+        self._restore(handshake)
         self._machine = StateMachine()
+        every = self._context.healing.watch is Watch.EVERY or self._context.healing.sockets > 1
+        self._continuity = Continuity(self._peek) if every else None
+        self._patrol = Patrol(self._context, self._continuity)
+        self._arbiter: Arbiter | None = None
+        self._epochs: list[Epoch] = []
         self._grant: Grant | None = None
+        self._granting = asyncio.Lock()
         self._epoch = 0
-        self._attempt = 1
-        self._link: Link | None = None
-        self._refusal: Ending | None = None
+        self._lost: Ending | None = None
         self._paused = False
         self._sending = asyncio.Lock()
         self._first: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_doubled = False
         self._extending = False
 
     # --- what it is ---
@@ -132,9 +98,28 @@ class Connection:
         return self._epoch
 
     @property
+    def is_live(self) -> bool:
+        """Whether the venue has answered all that was sent on a socket that is open now."""
+        return any(epoch.is_live for epoch in self._epochs)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The wanted symbols that the venue left out of its last acknowledgement."""
+        return self._epochs[-1].missing if self._epochs else ()
+
+    @property
+    def stale_symbols(self) -> tuple[str, ...]:
+        """The symbols that have stopped arriving."""
+        return self._patrol.stale_symbols
+
+    @property
     def handshake(self) -> tuple[HandshakeMessage, ...]:
-        """What is replayed after each connect."""
-        return self._handshake.messages
+        """What is replayed after each connect: what was remembered, then the whole wanted set."""
+        wanted = self._line.session.subscriptions()
+        return (
+            *self._handshake.messages,
+            *(HandshakeMessage(each.payload, each.binary, secrets=True, json=True) for each in wanted),
+        )
 
     @property
     def restorable(self) -> bool:
@@ -144,7 +129,7 @@ class Connection:
     @property
     def simulated(self) -> bool:
         """Whether a simulator answers."""
-        return self._link is not None and self._link.simulated
+        return any(epoch.link is not None and epoch.link.simulated for epoch in self._epochs)
 
     # --- life ---
 
@@ -158,57 +143,74 @@ class Connection:
         self._first = loop.create_future()
         self._first.add_done_callback(_retrieved)
         self._emit(State.CONNECTING, attempt=1)
-        self._spawn(self._run(), "run")
+        self._spawn(self._run(self._line), "run")
         await asyncio.shield(self._first)
 
     async def close(self, *, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
-        """End it for good; returns when the socket is gone."""
-        link = self._link
-        if link is not None:
+        """End it for good; returns when the sockets are gone."""
+        links = [epoch.link for epoch in self._epochs if epoch.link is not None]
+        for link in links:
             link.close(code, reason)
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tell_first(UnavailableError(f"connection {self.spec.id} was closed"))
-        if link is not None:
-            await link.wait_closed()
+        await asyncio.gather(*(link.wait_closed() for link in links))
         if self.state is not State.DISCONNECTED:
             self._move(State.DISCONNECTED, reason=reason)
 
     def lose(self, reason: str) -> None:
         """Fail because another instance has the record: what comes in is no longer ours to number."""
-        if self._link is not None:
-            self._refusal = Ending(reason, "RecordLost", permanent=True)
-            self._link.close(GOING_AWAY, "")
+        self._lost = Ending(reason, "RecordLost", permanent=True)
+        for epoch in tuple(self._epochs):
+            epoch.end(self._lost, GOING_AWAY)
+
+    def renew(self, reason: str) -> None:
+        """Replace the socket by plan; without a break where the venue allows a second one."""
+        self._line.renew(reason)
 
     # --- messages ---
 
     async def send(self, message: HandshakeMessage, *, replay: bool | None = None) -> None:
         """Send a message, and remember it where it joins the handshake.
 
-        Raises `PreconditionError` when no socket is open, and what resolving its secrets raises; nothing is
-        sent or remembered then.
+        A change of the wanted set that the connector understands is folded into it, unless `replay` is
+        False. Raises `PreconditionError` when no socket is open, what the connector's check raises, and what
+        resolving its secrets raises; nothing is sent or remembered then.
         """
         async with self._sending:
-            link = self._require_link()
-            joins = joins_handshake(
+            epochs = self._require_up()
+            session = self._line.session
+            session.check(message.payload, binary=message.binary)
+            folds = replay is not False and session.folds(message.payload)
+            joins = not folds and joins_handshake(
                 replay, auto_reconnect=self.spec.auto_reconnect, published=self.stream.published_once
             )
-            if joins:
-                self._handshake.require_room(message)
-            await self._send(link, message)
+            if joins or folds:
+                Handshake(self.handshake).require_room(message)
+            for epoch in epochs:
+                await epoch.send(message, lasting=joins or folds)
+            if session not in [epoch.session for epoch in epochs]:
+                session.sent(message.payload, binary=message.binary, lasting=joins or folds)
             if joins:
                 self._handshake.add(message)
+        if joins or folds:
+            self.on_handshake()
 
     async def request(self, payload: bytes, *, binary: bool, seconds: float) -> bytes:
         """Send a message and return the answer; see `Link.request`."""
-        return await self._require_link().request(payload, binary=binary, seconds=seconds)
+        link = self._require_up()[0].link
+        assert link is not None  # noqa: S101 - an epoch that is up has one
+        return await link.request(payload, binary=binary, seconds=seconds)
 
     # --- publishing ---
 
     def publish_to(self, outlet: Outlet) -> None:
         """Hand all frames to the outlet, those held first."""
         self.stream.publish_to(outlet, self._clock.now_ns())
+        if self._context.healing.sockets > 1 and not self._is_doubled and not self._machine.is_over:
+            self._is_doubled = True
+            self._spawn(self._run(Line(self, self._context)), "run")
 
     def unpublish(self, *, hold: bool = False) -> None:
         """Hand no more frames on; see `Stream.unpublish`."""
@@ -220,126 +222,177 @@ class Connection:
         self.stream.announce_loss(loss, cause, self._clock.now_ns())
 
     def pause_reading(self) -> None:
-        """Read nothing until `resume_reading`, on this socket and the next."""
+        """Read nothing until `resume_reading`, on these sockets and the next."""
         self._paused = True
-        if self._link is not None:
-            self._link.pause_reading()
+        for epoch in self._epochs:
+            epoch.pause(paused=True)
 
     def resume_reading(self) -> None:
         """Read again."""
         if self._paused:
             self._paused = False
-            if self._link is not None:
-                self._link.resume_reading()
+            for epoch in self._epochs:
+                epoch.pause(paused=False)
 
-    # --- one socket after the other ---
+    # --- the host of lines ---
 
-    async def _run(self) -> None:
+    def new_epoch(self, session: Session) -> Epoch:
+        """Return an epoch that has not begun."""
+        return Epoch(self, self._context, session, self._continuity)
+
+    def line_broke(self, line: Line, ending: Ending, *, was_up: bool) -> bool:
+        """Settle what the end of a socket means; return whether another is to be opened."""
+        ending = self._lost or ending
+        retry = self.spec.auto_reconnect and not ending.permanent
+        if ending.error_type not in {"", PLANNED}:
+            self.noted(ending.error_type, ending.reason)
+        if any(epoch.is_up for epoch in self._epochs):
+            return retry
+        if was_up:
+            self.stream.broke(ending.cause)
+        if self._machine.is_over:
+            return False
+        if not retry:
+            self._finish(ending)
+            return False
+        if line.attempt > 1:
+            self.stream.stays_broken(self._epoch, self._clock.now_ns())
+        self._move(State.RECONNECTING, reason=ending.reason, attempt=line.attempt)
+        self._tell_first(None)
+        return True
+
+    def line_moved(self, line: Line, reason: str) -> None:
+        """Say that a successor has taken over."""
+        self.reconnects += 1
+        self._emit("renewed", reason=reason, attempt=line.attempt)
+
+    def leave(self, epoch: Epoch) -> None:
+        """Take a socket out; what waited for it is handed on."""
+        if epoch not in self._epochs:
+            return
+        self._epochs.remove(epoch)
+        arbiter, link = self._arbiter, epoch.link
+        if arbiter is None or link is None:
+            return
+        link.release(arbiter.leave(epoch.number))
+        link.arbiter = None
+        if len(self._epochs) == 1:
+            self._arbiter = None
+            for other in self._epochs:
+                other.share(None)
+
+    # --- the host of epochs ---
+
+    async def take_grant(self) -> Grant:
+        """Take an epoch before the socket opens; one whose socket never opened is used again."""
+        async with self._granting:
+            if self._grant is not None:
+                await self._ledger.confirm()
+                grant, self._grant = self._grant, None
+                return grant
+            grant = await self._ledger.begin_epoch()
+            self.stream.grant(grant, self._clock.now_ns())
+            return grant
+
+    def return_grant(self, grant: Grant) -> None:
+        """Keep it for the next try."""
+        self._grant = grant
+
+    def waiting(self, seconds: float) -> bool:
+        """Wait for the venue's connect budget, but do not let the caller of `start` wait for long."""
+        if seconds <= PATIENCE_SECONDS:
+            return True
+        if self.spec.auto_reconnect:
+            self.reason = f"waits {seconds:.0f} s for the venue's connect budget"
+            self._tell_first(None)
+        return self.spec.auto_reconnect
+
+    def opening(self, epoch: Epoch, link: Link) -> None:
+        """Let a socket that is about to open share what it brings with those that there are."""
+        if not self._epochs and self._continuity is not None:
+            self._continuity.start_anew()
+        if self._epochs:
+            if self._arbiter is None:
+                self._arbiter = Arbiter(self._peek)
+                for other in self._epochs:
+                    self._arbiter.join(other.number)
+                    other.share(self._arbiter)
+            self._arbiter.join(epoch.number)
+            link.arbiter = self._arbiter
+        self._epochs.append(epoch)
+
+    def opened(self, epoch: Epoch) -> None:
+        """Note the newest socket."""
+        self._epoch = max(self._epoch, epoch.number)
+
+    def went_up(self, epoch: Epoch, replayed: int) -> None:
+        """A socket is open and its handshake answered."""
+        self._patrol.opened()
+        if self._paused:  # only now: the answers to the handshake had to be read
+            epoch.pause(paused=True)
+        if self._machine.state is State.CONNECTED:
+            return
+        if self._machine.state is State.RECONNECTING and self._epoch > 1:
+            self.reconnects += 1
+        self._move(State.CONNECTED, replayed=replayed)
+        self._tell_first(None)
+
+    def went_live(self, epoch: Epoch) -> None:
+        """Tell, where a connector can tell."""
+        if epoch.session.reads_answers:
+            missing = f"the venue left out {', '.join(epoch.missing)}" if epoch.missing else ""
+            self._emit("live", reason=missing)
+
+    def ticked(self, epoch: Epoch) -> None:
+        """Look after the data, and after what two sockets wait for."""
+        if self._arbiter is not None and epoch.link is not None:
+            epoch.link.release(self._arbiter.overdue(self._clock.now_ns()))
+        stopped = self._patrol.look(epoch)
+        if stopped is not None:
+            self.noted(stopped.error_type, stopped.reason)
+            if self.spec.auto_reconnect and self._patrol.should_reconnect(epoch):
+                epoch.end(stopped, GOING_AWAY)
+
+    def wants_successor(self, epoch: Epoch, reason: str) -> None:
+        """Replace a socket that will end by plan."""
+        if epoch is self._line.current:
+            self._line.renew(reason)
+
+    def handshake_changed(self) -> None:
+        """Pass it on."""
+        self.on_handshake()
+
+    def noted(self, error_type: str, reason: str) -> None:
+        """Tell the observer."""
+        self._emit("error", error_type=error_type, reason=reason)
+
+    def low(self) -> None:
+        """Reserve the next block of sequences."""
+        if not self._extending:
+            self._extending = True
+            self._spawn(self._extend(), "extend")
+
+    # --- inside ---
+
+    def _peek(self, payload: bytes) -> Sequence[Seen]:
+        return self._epochs[0].peek(payload) if self._epochs else ()
+
+    def _restore(self, messages: tuple[HandshakeMessage, ...]) -> None:
+        """Give what was written down back: the wanted set to the session, the rest to the handshake."""
+        for message in messages:
+            if self._line.session.folds(message.payload):
+                self._line.session.sent(message.payload, binary=message.binary)
+            else:
+                self._handshake.add(message)
+
+    async def _run(self, line: Line) -> None:
         try:
-            while await self._go_on(await self._one_socket()):
-                pass
+            await line.run()
         except Exception as error:  # noqa: BLE001 - a fault of ours must end in a state that can be seen
             _log.exception("connection failed by a fault of ours", connection_id=self.spec.id)
             if not self._machine.is_over:
                 self._move(State.FAILED, reason=f"internal error: {error!r}")
             self._tell_first(VirtufinError(f"connection failed: {error!r}"))
-
-    async def _one_socket(self) -> Ending:
-        """Live through one attempt: from the epoch's grant to the end of its socket."""
-        self._refusal = None
-        try:
-            grant = await self._take_epoch()
-        except ConflictError as error:
-            return Ending(str(error), "RecordLost", permanent=True)
-        except VirtufinError as error:
-            return Ending(f"no epoch could be taken: {error}", type(error).__name__)
-        link = Link(
-            self.stream,
-            self._session,
-            epoch=grant.epoch,
-            clock=self._clock,
-            on_refused=self._on_refused,
-            on_note=self._on_note,
-            on_low=self._on_low,
-        )
-        self._session.opened()
-        try:
-            target = self._session.target(self._clock.now_ns())
-            await self._network.connect(target.url, {**_HEADERS, **target.headers}, link)
-        except UpgradeRefusedError as error:
-            return refused_ending(self.spec.connector.upgrade_refused(error.status, error.headers))
-        except SocketConnectError as error:
-            return Ending(str(error), type(error).__name__)
-        try:
-            return await self._serve(grant, link)
-        finally:
-            link.close(GOING_AWAY, "")
-
-    async def _take_epoch(self) -> Grant:
-        """Take an epoch before the socket opens; one whose socket never opened is used again."""
-        if self._grant is not None:
-            await self._ledger.confirm()
-            return self._grant
-        self._grant = await self._ledger.begin_epoch()
-        self.stream.grant(self._grant, self._clock.now_ns())
-        return self._grant
-
-    async def _serve(self, grant: Grant, link: Link) -> Ending:
-        self._grant = None
-        self._epoch = grant.epoch
-        self._link = link
-        opened_at = self._clock.monotonic()
-        failure = await self._replay(link)
-        if failure is not None:
-            return failure
-        if not link.ended.done():
-            if self._machine.state is State.RECONNECTING and self._epoch > 1:
-                self.reconnects += 1
-            self._move(State.CONNECTED, replayed=len(self.handshake))
-            self._attempt = 1
-            self._tell_first(None)
-        if self._paused:  # only now: the answers to the handshake had to be read
-            link.pause_reading()
-        end = await link.ended
-        self._backoff.lived(self._clock.monotonic() - opened_at)
-        return self._refusal or socket_ending(end)
-
-    async def _replay(self, link: Link) -> Ending | None:
-        """Send the handshake, waiting for the venue's answer to each message of it."""
-        failure: Ending | None = None
-        for message in self.handshake:
-            try:
-                async with self._sending:
-                    await self._send(link, message)
-            except VirtufinError as error:
-                failure = Ending(f"handshake: {error}", type(error).__name__)
-            else:
-                if not await link.answered(ANSWER_SECONDS):
-                    failure = Ending(f"no answer to the handshake within {ANSWER_SECONDS:g} s", "NoAnswer")
-            if failure is not None or self._refusal is not None or link.ended.done():
-                break
-        if self._refusal is not None:
-            return self._refusal
-        return socket_ending(link.ended.result()) if link.ended.done() else failure
-
-    async def _go_on(self, ending: Ending) -> bool:
-        """Settle what an ending means; wait and return True when another socket is to be opened."""
-        self._link = None
-        retry = self.spec.auto_reconnect and not ending.permanent
-        self.stream.broke(ending.cause)
-        if self.state is not State.CONNECTED:
-            self._attempt += 1
-        if ending.error_type:
-            self._on_note(ending.error_type, ending.reason)
-        if not retry:
-            self._finish(ending)
-            return False
-        if self._attempt > 1:
-            self.stream.stays_broken(self._epoch, self._clock.now_ns())
-        self._move(State.RECONNECTING, reason=ending.reason, attempt=self._attempt)
-        self._tell_first(None)
-        await self._clock.sleep(self._backoff.next_seconds(ending.wait_seconds))
-        return True
 
     def _finish(self, ending: Ending) -> None:
         self.stream.stays_broken(self._epoch, self._clock.now_ns())
@@ -349,38 +402,14 @@ class Connection:
             VenueError(ending.reason) if ending.permanent else UnavailableError(ending.reason or "closed")
         )
 
-    # --- inside ---
-
-    async def _send(self, link: Link, message: HandshakeMessage) -> None:
-        payload = message.payload
-        if message.secrets:
-            payload = await resolve(payload, url=self.spec.url, as_json=message.json, resolver=self._secrets)
-        link.send(payload, binary=message.binary, noted=message.payload)
-
-    def _require_link(self) -> Link:
-        link = self._link
-        if link is None or self.state is not State.CONNECTED or link.ended.done():
+    def _require_up(self) -> list[Epoch]:
+        up = [epoch for epoch in self._epochs if epoch.is_up and epoch.link and not epoch.link.ended.done()]
+        if not up or self.state is not State.CONNECTED:
             raise PreconditionError(
                 f"connection {self.spec.id} is {self.state}"
                 + (f": {self.reason}" if self.reason else ", not connected")
             )
-        return link
-
-    def _on_refused(self, link: Link, refused: Refused) -> None:
-        if refused.disposition is Disposition.NOTE:
-            self._on_note("VenueError", refused.reason)
-            return
-        if link is self._link or self._link is None:
-            self._refusal = refused_ending(refused)
-        link.close(NORMAL_CLOSURE, "")
-
-    def _on_note(self, error_type: str, reason: str) -> None:
-        self._emit("error", error_type=error_type, reason=reason)
-
-    def _on_low(self) -> None:
-        if not self._extending:
-            self._extending = True
-            self._spawn(self._extend(), "extend")
+        return up
 
     async def _extend(self) -> None:
         """Reserve the next block of sequences; until the state store answers, the rest of this one lasts."""
@@ -428,6 +457,10 @@ class Connection:
         task = asyncio.get_running_loop().create_task(work, name=f"connection-{name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _ignore() -> None:
+    """Do nothing: nobody writes the handshake down."""
 
 
 def _retrieved(first: asyncio.Future[None]) -> None:

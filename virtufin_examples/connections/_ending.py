@@ -8,6 +8,7 @@ from virtufin_examples.connections._socket import SocketEnd
 from virtufin_examples.frames import Cause
 from virtufin_examples.venues import Disposition, Refused
 
+PLANNED = "Planned"
 _ABNORMAL_CLOSURE = 1006
 
 
@@ -16,7 +17,7 @@ class Ending:
     """Why a socket is gone or did not come about, and what that asks of us."""
 
     reason: str
-    error_type: str = ""  # empty: an orderly close
+    error_type: str = ""  # empty: an orderly close; `PLANNED`: a socket that we replace
     cause: Cause = Cause.RECONNECT
     permanent: bool = False
     wait_seconds: float = 0.0

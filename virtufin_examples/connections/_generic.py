@@ -62,8 +62,8 @@ class GenericSession(Session):
         self._outstanding = 0
 
     def sent(self, payload: bytes, *, binary: bool, lasting: bool = True) -> None:  # noqa: ARG002 - the port's
-        """Expect an answer to what is part of the handshake, and not to our own ping."""
-        if self.reads_answers and lasting and payload != self._ping:
+        """Expect an answer to what is part of the handshake."""
+        if self.reads_answers and lasting:
             self._outstanding += 1
 
     def expects(self) -> int:

@@ -4,50 +4,71 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Protocol
 
+from virtufin_examples.connections._arbiter import Arbiter, Arrival
 from virtufin_examples.connections._clock import Clock, completed_within
+from virtufin_examples.connections._continuity import Continuity
 from virtufin_examples.connections._sequencer import SequencesExhaustedError
 from virtufin_examples.connections._socket import Message, Socket, SocketEnd
 from virtufin_examples.connections._stream import Stream
 from virtufin_examples.errors import DeadlineError, UnavailableError
-from virtufin_examples.venues import Acknowledged, Refused, Session, Verdict
+from virtufin_examples.venues import Outgoing, Session, Verdict
 
 SIMULATED_HEADER = "x-virtufin-simulated"
 REQUEST_ID_BYTES = 16
-INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
+
+SAMPLE_BATCHES = 64
+"""Reads of the network from which frames are kept for the watchdog's next look, about a second apart."""
+
+
+class LinkOwner(Protocol):
+    """Who hears of what a link finds."""
+
+    def judged(self, verdict: Verdict) -> None:
+        """The venue said something."""
+
+    def noted(self, error_type: str, reason: str) -> None:
+        """Something went wrong that does not end the socket."""
+
+    def low(self) -> None:
+        """More sequences are to be reserved."""
 
 
 class Link:
     """The socket of one epoch; a `SocketSink`.
 
-    `on_refused` gets what the venue refused, `on_note` a text for the user (an acknowledgement that left
-    symbols out, a connector that failed), `on_low` is called when more sequences are to be reserved.
+    `arbiter` is set while another socket carries the same. `continuity` looks at every frame's numbers.
     """
 
     def __init__(
         self,
         stream: Stream,
         session: Session,
+        owner: LinkOwner,
         *,
         epoch: int,
         clock: Clock,
-        on_refused: Callable[[Link, Refused], None],
-        on_note: Callable[[str, str], None],
-        on_low: Callable[[], None],
+        continuity: Continuity | None = None,
+        samples: bool = False,
     ) -> None:
         self.epoch = epoch
         self.simulated = False
+        self.frames = 0
+        self.controls = 0
+        self.arbiter: Arbiter | None = None
         self.ended: asyncio.Future[SocketEnd] = asyncio.get_running_loop().create_future()
+        self.session = session
         self._socket: Socket | None = None
         self._stream = stream
-        self._session = session
-        self._reads_control = session.reads_answers
+        self._reads_answers = session.reads_answers
+        self._owner = owner
         self._clock = clock
-        self._on_refused = on_refused
-        self._on_note = on_note
-        self._on_low = on_low
+        self._continuity = continuity
+        self._sample: list[Sequence[Message]] | None = [] if samples else None
         self._progress = asyncio.Event()
         self._requests: dict[bytes, asyncio.Future[bytes]] = {}
 
@@ -60,17 +81,23 @@ class Link:
 
     def received(self, messages: Sequence[Message], received_ns: int) -> None:
         """Number first; only then may anything fail."""
+        self.frames += len(messages)
         try:
-            self._stream.receive(messages, received_ns, epoch=self.epoch, simulated=self.simulated)
+            if self.arbiter is not None:
+                self._arbitrate(self.arbiter, messages, received_ns)
+            else:
+                self._deliver(messages, received_ns, self.epoch)
         except SequencesExhaustedError as error:
-            self._on_note("SequencesExhausted", str(error))
+            self._owner.noted("SequencesExhausted", str(error))
             self.close(TRY_AGAIN_LATER, "no sequences reserved")
             return
         if self._stream.is_low:
-            self._on_low()
+            self._owner.low()
+        if self._sample is not None and len(self._sample) < SAMPLE_BATCHES:
+            self._sample.append(messages)
         if self._requests:
             self._answer(messages)
-        if self._reads_control:
+        if self._reads_answers:
             self._read_control(messages)
 
     def closed(self, end: SocketEnd) -> None:
@@ -82,23 +109,39 @@ class Link:
             if not request.done():
                 request.set_exception(UnavailableError(f"the socket closed before the answer: {end.reason}"))
 
-    # --- called by the connection ---
+    # --- called by the epoch ---
 
-    def send(self, payload: bytes, *, binary: bool, noted: bytes | None = None) -> None:
+    @property
+    def signs_of_life(self) -> int:
+        """Frames and pongs so far."""
+        return self.frames + (self._socket.pongs if self._socket is not None else 0)
+
+    def take_sample(self) -> list[Sequence[Message]]:
+        """Return what was kept since the last call."""
+        sample, self._sample = self._sample or [], [] if self._sample is not None else None
+        return sample
+
+    def send(self, payload: bytes, *, binary: bool, noted: bytes | None = None, lasting: bool = True) -> None:
         """Send a message; the connector notes `noted`, where secrets are still references."""
         socket = self._require_socket()
-        out = self._session.outgoing(payload, binary=binary)
-        self._session.sent(payload if noted is None else noted, binary=binary)
-        if out.binary:
-            socket.send_binary(out.payload)
-        else:
-            socket.send_text(out.payload)
+        out = self.session.outgoing(payload, binary=binary)
+        self.session.sent(payload if noted is None else noted, binary=binary, lasting=lasting)
+        _send(socket, out)
+
+    def send_plain(self, out: Outgoing) -> None:
+        """Send a message of the session's own, which it has noted itself."""
+        _send(self._require_socket(), out)
+
+    def ping(self) -> None:
+        """Send a ping of the protocol."""
+        self._require_socket().ping()
 
     async def answered(self, seconds: float) -> bool:
         """Wait until the venue has answered all that was sent; False when it has not within the time."""
-        while self._session.expects() and not self.ended.done():
+        until = self._clock.monotonic() + seconds
+        while self.session.expects() and not self.ended.done():
             self._progress.clear()
-            if not await completed_within(self._clock, seconds, self._progress):
+            if not await completed_within(self._clock, until - self._clock.monotonic(), self._progress):
                 return False
         return True
 
@@ -123,6 +166,11 @@ class Link:
         finally:
             del self._requests[key]
             answer.cancel()
+
+    def release(self, arrivals: Sequence[Arrival]) -> None:
+        """Hand on what an arbiter had held back."""
+        for (epoch, received_ns), group in groupby(arrivals, lambda each: (each.epoch, each.received_ns)):
+            self._deliver([each.message for each in group], received_ns, epoch)
 
     def close(self, code: int, reason: str) -> None:
         """Begin to close."""
@@ -151,6 +199,22 @@ class Link:
             raise UnavailableError("the socket is not open")
         return self._socket
 
+    def _deliver(self, messages: Sequence[Message], received_ns: int, epoch: int) -> None:
+        if self._continuity is not None:
+            for hole in self._continuity.look(messages):
+                self._stream.announce_hole(
+                    hole.symbol, hole.first, hole.last, epoch=epoch, now_ns=received_ns
+                )
+        self._stream.receive(messages, received_ns, epoch=epoch, simulated=self.simulated)
+
+    def _arbitrate(self, arbiter: Arbiter, messages: Sequence[Message], received_ns: int) -> None:
+        is_control = self.session.is_control
+        for message in messages:
+            if is_control(message[0]):
+                self._deliver([message], received_ns, self.epoch)
+            else:
+                self.release(arbiter.offer(Arrival(self.epoch, message, received_ns)))
+
     def _answer(self, messages: Sequence[Message]) -> None:
         for payload, _ in messages:
             request = self._requests.get(payload[:REQUEST_ID_BYTES])
@@ -158,7 +222,7 @@ class Link:
                 request.set_result(payload[REQUEST_ID_BYTES:])
 
     def _read_control(self, messages: Sequence[Message]) -> None:
-        session = self._session
+        session = self.session
         try:
             expecting = session.expects() > 0
             is_control = session.is_control
@@ -166,14 +230,20 @@ class Link:
                 if expecting or is_control(payload):
                     self._judge(session.received(payload, binary=binary))
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
-            self._reads_control = False
-            self._on_note("ConnectorFailed", f"the connector reads no more on this socket: {error!r}")
+            self._reads_answers = False
+            self._owner.noted("ConnectorFailed", f"the connector reads no more on this socket: {error!r}")
 
     def _judge(self, verdict: Verdict | None) -> None:
         if verdict is None:
             return
+        self.controls += 1
+        self._stream.controls += 1
         self._progress.set()
-        if isinstance(verdict, Refused):
-            self._on_refused(self, verdict)
-        elif isinstance(verdict, Acknowledged) and verdict.missing:
-            self._on_note("SymbolsMissing", f"the venue left out {', '.join(verdict.missing)}")
+        self._owner.judged(verdict)
+
+
+def _send(socket: Socket, out: Outgoing) -> None:
+    if out.binary:
+        socket.send_binary(out.payload)
+    else:
+        socket.send_text(out.payload)

@@ -83,6 +83,10 @@ class MemoryPeer:
         self.request_headers = dict(request_headers)
         self.closed: tuple[int, str] | None = None
         """The close frame that came, or None."""
+        self.pings = 0
+        self.answers_pings = True
+        self.is_half_open = False
+        """When set, nothing passes any more, and neither side is told."""
         self._socket = socket
         self._received: asyncio.Queue[Message] = asyncio.Queue()
 
@@ -104,6 +108,8 @@ class MemoryPeer:
 
     def send_frame(self, opcode: int, payload: bytes, *, final: bool = True, reserved: bool = False) -> None:
         """Send one frame, valid or not. Frames sent in one turn of the event loop come in one batch."""
+        if self.is_half_open:
+            return
         self._socket.deliver(opcode, payload, final=final, reserved=reserved)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -116,6 +122,8 @@ class MemoryPeer:
 
     def take(self, message: Message) -> None:
         """Receive a message (the socket's)."""
+        if self.is_half_open:
+            return
         self._received.put_nowait(message)
 
 
@@ -132,6 +140,13 @@ class _MemorySocket:
         self._paused = False
         self._deaf = False
         self._gone = asyncio.Event()
+        self.pongs = 0
+
+    def ping(self) -> None:
+        peer = self._open_peer()
+        peer.pings += 1
+        if peer.answers_pings and not peer.is_half_open:
+            self.deliver(rules.PONG, b"", final=True, reserved=False)
 
     def send_text(self, payload: bytes) -> None:
         self._open_peer().take((payload, False))
@@ -196,6 +211,7 @@ class _MemorySocket:
         if opcode in {rules.TEXT, rules.BINARY, rules.CONTINUATION}:
             return self._assembler.accept(opcode, payload, final=final, reserved=reserved)
         if opcode in {rules.PING, rules.PONG} and not reserved:
+            self.pongs += opcode == rules.PONG
             return None
         raise rules.ProtocolViolationError(rules.PROTOCOL_ERROR, f"frame with opcode {opcode:#x}")
 

@@ -44,6 +44,7 @@ GOING_AWAY = 1001
 NO_STATUS = 1005
 ABNORMAL_CLOSURE = 1006
 INTERNAL_ERROR = 1011
+_PING = b"virtufin"
 _VIOLATION_GRACE_SECONDS = 0.01  # for the close frame to leave before the link is cut
 
 # All that picows logs is reported through the sink as well, and at debug level it would log upgrade headers.
@@ -147,6 +148,7 @@ class _Listener(WSListener):
         self._deaf = False
         self._gone = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
+        self.pongs = 0
 
     # --- called by picows ---
 
@@ -198,6 +200,10 @@ class _Listener(WSListener):
         """Send a binary message."""
         self._open_transport().send(WSMsgType.BINARY, payload)
 
+    def ping(self) -> None:
+        """Send a ping."""
+        self._open_transport().send_ping(_PING)
+
     def close(self, code: int, reason: str) -> None:
         """Send a close frame; cut the link when the peer does not answer within a second."""
         transport = self._transport
@@ -241,6 +247,8 @@ class _Listener(WSListener):
         opcode = frame.msg_type
         if opcode == WSMsgType.PING:
             transport.send_pong(frame.get_payload_as_bytes())
+        elif opcode == WSMsgType.PONG:
+            self.pongs += 1
         elif opcode == WSMsgType.CLOSE:
             self._flush()
             code = frame.get_close_code()

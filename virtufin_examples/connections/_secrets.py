@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from virtufin_examples.errors import AccessDeniedError, InvalidInputError, NotFoundError
 
@@ -23,12 +23,14 @@ class SecretResolver(Protocol):
         """Return the entries; `NotFoundError` when there is no such secret."""
 
 
-async def resolve(payload: bytes, *, url: str, as_json: bool, resolver: SecretResolver) -> bytes:
+async def resolve(
+    payload: bytes, *, url: str, resolver: SecretResolver, as_json: bool = False, as_url: bool = False
+) -> bytes:
     """Return the message with its references replaced, for the host of `url`.
 
-    `as_json` escapes the values for JSON strings. Raises `InvalidInputError` for a malformed reference,
-    `NotFoundError` for a missing secret or entry and `AccessDeniedError` for a host that it may not go to.
-    No error shows a value.
+    `as_json` escapes the values for JSON strings, `as_url` for a part of a URL. Raises
+    `InvalidInputError` for a malformed reference, `NotFoundError` for a missing secret or entry and
+    `AccessDeniedError` for a host that it may not go to. No error shows a value.
     """
     secrets: dict[str, Mapping[str, str]] = {}
     for name, _ in map(_parse, _REFERENCE.findall(payload)):
@@ -42,6 +44,8 @@ async def resolve(payload: bytes, *, url: str, as_json: bool, resolver: SecretRe
         if entry not in secrets[name] or entry == HOSTS_ENTRY:
             raise NotFoundError(f"secret {name!r} has no entry {entry!r}")
         text = secrets[name][entry]
+        if as_url:
+            text = quote(text, safe="")
         return (json.dumps(text, ensure_ascii=False)[1:-1] if as_json else text).encode()
 
     return _REFERENCE.sub(value, payload)

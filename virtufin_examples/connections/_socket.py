@@ -57,6 +57,13 @@ class Socket(Protocol):
     def send_binary(self, payload: bytes) -> None:
         """Send a binary message."""
 
+    @property
+    def pongs(self) -> int:
+        """How many pongs have come."""
+
+    def ping(self) -> None:
+        """Send a ping of the protocol."""
+
     def close(self, code: int, reason: str) -> None:
         """Begin to close; nothing that comes in afterwards is handed on. Closing twice is no error."""
 

@@ -19,7 +19,7 @@ from virtufin_examples.connections._loss import (
 )
 from virtufin_examples.connections._sequencer import Grant, Sequencer
 from virtufin_examples.connections._socket import Message
-from virtufin_examples.frames import Cause, Gap
+from virtufin_examples.frames import Cause, Gap, Marker, Restored, Stale
 
 
 class Outlet(Protocol):
@@ -49,6 +49,7 @@ class Stream:
         self.published_once = False
         self.frames = 0
         self.bytes = 0
+        self.controls = 0
         self.last_received_ns = 0
         self.last_was_binary = False
         self.last_frame_epoch = 0
@@ -100,7 +101,8 @@ class Stream:
         count, size = len(frames), sum([len(message[0]) for message in messages])
         self.frames += count
         self.bytes += size
-        self.last_received_ns = received_ns
+        # of two sockets, one may hold frames back a little
+        self.last_received_ns = max(self.last_received_ns, received_ns)
         self.last_frame_epoch = epoch
         self.last_was_binary = messages[-1][1]
         if self._outlet is not None:
@@ -144,6 +146,48 @@ class Stream:
         """Put a gap for dropped items into the stream."""
         self._emit(loss.gap(self._connection_id, self._sequencer.take(), cause), now_ns)
 
+    def announce_stale(self, symbols: tuple[str, ...], reason: str, epoch: int, now_ns: int) -> None:
+        """Say that symbols, or with none the whole connection, have stopped arriving."""
+        stale = Stale(
+            topic="",
+            connection_id=self._connection_id,
+            epoch=epoch,
+            sequence=self._sequencer.take(),
+            since_ns=self.last_received_ns or now_ns,
+            symbols=symbols,
+            reason=reason,
+        )
+        self._emit(stale, now_ns)
+
+    def announce_restored(self, symbols: tuple[str, ...], epoch: int, now_ns: int) -> None:
+        """Say that they arrive again."""
+        restored = Restored(
+            topic="",
+            connection_id=self._connection_id,
+            epoch=epoch,
+            sequence=self._sequencer.take(),
+            since_ns=self.last_received_ns or now_ns,
+            symbols=symbols,
+        )
+        self._emit(restored, now_ns)
+
+    def announce_hole(self, symbol: str, venue_from: int, venue_to: int, epoch: int, now_ns: int) -> None:
+        """Say that the venue's own numbers from `venue_from` to `venue_to` never came."""
+        gap = Gap(
+            topic="",
+            connection_id=self._connection_id,
+            epoch_before=self.last_frame_epoch or epoch,
+            epoch_after=epoch,
+            cause=Cause.VENUE_SEQUENCE,
+            from_ns=self.last_received_ns or now_ns,
+            to_ns=now_ns,
+            sequence=self._sequencer.take(),
+            symbols=(symbol,),
+            venue_from=venue_from,
+            venue_to=venue_to,
+        )
+        self._emit(gap, now_ns)
+
     def _announce_break(self, epoch: int, to_ns: int, *, ended: bool) -> None:
         broken = self._break
         if broken is None:
@@ -162,8 +206,8 @@ class Stream:
         self._break = None if ended else replace(broken, announced=True)
         self._emit(gap, to_ns)
 
-    def _emit(self, gap: Gap, now_ns: int) -> None:
+    def _emit(self, marker: Marker, now_ns: int) -> None:
         if self._outlet is not None:
-            self._outlet.put([gap], MARKER_BYTES)
+            self._outlet.put([marker], MARKER_BYTES)
         else:
-            self._hold.add([gap], now_ns)
+            self._hold.add([marker], now_ns)

@@ -83,6 +83,11 @@ class Session:
         """Return whether a message changes the wanted set; `sent` does it, `subscriptions` shows it."""
         return False
 
+    def check(self, payload: bytes, *, binary: bool) -> None:
+        """Raise `InvalidInputError` or `ResourceLimitError` for what the venue cannot take; nothing is sent
+        then.
+        """
+
     def outgoing(self, payload: bytes, *, binary: bool) -> Outgoing:
         """Translate a message, its secrets resolved, into what the endpoint takes (JSON to msgpack)."""
         return Outgoing(payload, binary)
@@ -123,7 +128,7 @@ class Session:
     # --- while it lives ---
 
     def live(self, now_ns: int) -> Sequence[Effect]:  # noqa: ARG002 - the port's signature
-        """Return what is to be done once the handshake is complete."""
+        """Return what is to be done once the handshake is complete; `sent` is not told of its messages."""
         return ()
 
     def tick(self, now_ns: int) -> Sequence[Effect]:  # noqa: ARG002 - the port's signature

@@ -22,6 +22,7 @@ class ManagedConnection:
         self.publisher: TopicPublisher | None = None
         self.lease_until = 0.0
         keeper.progress = self._progress
+        connection.on_handshake = self._write_handshake
 
     @property
     def id(self) -> str:
@@ -44,13 +45,16 @@ class ManagedConnection:
         return self.keeper.record.tags
 
     async def send(self, message: HandshakeMessage, *, replay: bool | None) -> None:
-        """Send a message and write down the handshake, where it has changed."""
-        before = self.connection.handshake
+        """Send a message; the handshake is written down where it has changed."""
         await self.connection.send(message, replay=replay)
-        if self.connection.handshake is not before:
-            self.keeper.update(
-                handshake=_written(self.connection.handshake), restorable=self.connection.restorable
-            )
+
+    def _write_handshake(self) -> None:
+        written = _written(self.connection.handshake)
+        if (
+            written != self.keeper.record.handshake
+            or self.connection.restorable != self.keeper.record.restorable
+        ):
+            self.keeper.update(handshake=written, restorable=self.connection.restorable)
 
     def publish_to(self, publisher: TopicPublisher) -> None:
         """Hand the stream to a publisher."""

@@ -19,7 +19,9 @@ from virtufin_examples.connections import (
     ConnectionSpec,
     ConnectorRegistry,
     HandshakeMessage,
+    HttpClient,
     Observer,
+    Scopes,
     SecretResolver,
     SocketNetwork,
     State,
@@ -64,8 +66,10 @@ class ManagerEnvironment:
     """What connections live on; an `Environment`."""
 
     network: SocketNetwork
+    http: HttpClient
     clock: Clock
     secrets: SecretResolver
+    scopes: Scopes
     observer: Observer
 
 

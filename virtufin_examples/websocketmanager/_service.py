@@ -9,7 +9,15 @@ from prometheus_client import CollectorRegistry
 
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2_grpc as pb_grpc
 from virtufin_examples.bus import Bus
-from virtufin_examples.connections import Clock, ConnectorRegistry, PicowsNetwork, SocketNetwork, SystemClock
+from virtufin_examples.connections import (
+    Clock,
+    ConnectorRegistry,
+    HttpxClient,
+    PicowsNetwork,
+    Scopes,
+    SocketNetwork,
+    SystemClock,
+)
 from virtufin_examples.service import Addresses, Chassis, GrpcService
 from virtufin_examples.settings import PlatformSettings
 from virtufin_examples.websocketmanager._hub import PublisherHub
@@ -62,8 +70,10 @@ class WebSocketManagerService:
         self._lifecycle = LifecyclePublisher(bus, instance_id)
         environment = ManagerEnvironment(
             network=self._network or PicowsNetwork(now_ns=clock.now_ns),
+            http=HttpxClient(),
             clock=clock,
             secrets=BusSecrets(bus),
+            scopes=Scopes(),
             observer=self._lifecycle,
         )
         self._manager = ConnectionManager(

@@ -1,0 +1,249 @@
+"""Several sockets that carry the same: the first arrival of each frame passes, once. Pure.
+
+Where frames carry the venue's numbers, these decide: what is not above the last number is a repeat, and what
+leaves a hole waits a little for the other socket to fill it. Where they do not, content decides: the n-th
+frame with the same bytes on one socket is the n-th on the other, within a window.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from virtufin_examples.connections._socket import Message
+from virtufin_examples.venues import Seen
+
+HOLE_NS = 250 * 1_000_000
+"""How long a frame waits for the other socket to bring what is missing before it."""
+
+JOIN_NS = 2 * 1_000_000_000
+"""How long the first number of a symbol from a socket that joined later waits for the others' number: the
+others may be behind by frames that the new socket never had."""
+
+WINDOW_NS = 10 * 1_000_000_000
+"""How far apart the two arrivals of one frame without a number may be."""
+
+MAX_HELD_BYTES = 4 * 1024 * 1024
+
+Key: TypeAlias = tuple[str, str]  # channel, symbol
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A frame as it came: the epoch names its socket."""
+
+    epoch: int
+    message: Message
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    arrival: Arrival
+    numbers: tuple[Seen, ...]
+    until_ns: int
+
+
+@dataclass(slots=True)
+class _Copies:
+    """How often the same bytes came, by socket, and how often they passed."""
+
+    passed: int = 0
+    arrivals: int = 0
+    by_epoch: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """What a joining socket brought that the others have not brought yet."""
+
+    arrivals: list[tuple[bytes, Arrival]] = field(default_factory=list)
+    size: int = 0
+
+
+class Arbiter:
+    """Decides for the sockets of one connection. `peek` finds a frame's symbols and numbers."""
+
+    def __init__(self, peek: Callable[[bytes], Sequence[Seen]]) -> None:
+        self._peek = peek
+        self._last: dict[Key, int] = {}
+        self._last_by_epoch: dict[tuple[int, Key], int] = {}
+        self._copies: dict[bytes, _Copies] = {}
+        self._order: deque[tuple[int, bytes]] = deque()
+        self._held: list[_Held] = []
+        self._held_bytes = 0
+        self._joining: dict[int, _Waiting] = {}
+        self._late: set[int] = set()
+        self._epochs: set[int] = set()
+
+    def join(self, epoch: int) -> None:
+        """Take a socket in; what it brings without a number waits until it is in step with the others."""
+        if self._epochs:
+            self._joining[epoch] = _Waiting()
+            self._late.add(epoch)
+        self._epochs.add(epoch)
+
+    def leave(self, epoch: int) -> list[Arrival]:
+        """A socket is gone; return what waited for it, when one at most is left."""
+        self._epochs.discard(epoch)
+        self._late.discard(epoch)
+        passed = self._in_step(epoch)
+        if len(self._epochs) <= 1:
+            for left in self._epochs:
+                passed += self._in_step(left)
+            self._late.clear()
+            passed += self._release(lambda _: True)
+        self._last_by_epoch = {key: last for key, last in self._last_by_epoch.items() if key[0] != epoch}
+        return passed
+
+    def offer(self, arrival: Arrival) -> list[Arrival]:
+        """Return what passes now because of a frame, in order: often itself, sometimes nothing."""
+        payload = arrival.message[0]
+        numbers = tuple(seen for seen in self._peek(payload) if seen.last)
+        if not numbers:
+            return self._by_content(arrival)
+        if self._is_repeat(arrival.epoch, numbers):
+            return self.overdue(arrival.received_ns)
+        wait_ns = self._wait_ns(arrival.epoch, numbers)
+        if wait_ns:
+            self._held.append(_Held(arrival, numbers, arrival.received_ns + wait_ns))
+            self._held_bytes += len(payload)
+            return self.overdue(arrival.received_ns)
+        self._pass(numbers)
+        return [arrival, *self._fitting()]
+
+    def overdue(self, now_ns: int) -> list[Arrival]:
+        """Return what has waited long enough for a hole that nobody fills, and what fits behind it."""
+        passed: list[Arrival] = []
+        for epoch, waiting in tuple(self._joining.items()):
+            if waiting.arrivals and now_ns - waiting.arrivals[0][1].received_ns >= JOIN_NS:
+                passed += self._in_step(epoch)
+        passed += self._release(lambda held: self._held_bytes > MAX_HELD_BYTES or now_ns >= held.until_ns)
+        return passed
+
+    def _release(self, is_due: Callable[[_Held], bool]) -> list[Arrival]:
+        passed: list[Arrival] = []
+        while self._held and is_due(self._held[0]):
+            held = self._held.pop(0)
+            self._held_bytes -= len(held.arrival.message[0])
+            if not self._are_old(held.numbers):
+                self._pass(held.numbers)
+                passed.append(held.arrival)
+            passed += self._fitting()
+        return passed
+
+    # --- by number ---
+
+    def _is_repeat(self, epoch: int, numbers: Sequence[Seen]) -> bool:
+        old = True
+        for seen in numbers:
+            key = (seen.channel, seen.symbol)
+            last = self._last.get(key, 0)
+            own = self._last_by_epoch.get((epoch, key), 0)
+            self._last_by_epoch[epoch, key] = seen.last
+            if seen.last < own and last >= own:  # the venue counts anew, and this socket says so first
+                del self._last[key]
+                last = 0
+            old = old and seen.last <= last
+        return old
+
+    def _are_old(self, numbers: Sequence[Seen]) -> bool:
+        return all(seen.last <= self._last.get((seen.channel, seen.symbol), 0) for seen in numbers)
+
+    def _wait_ns(self, epoch: int, numbers: Sequence[Seen]) -> int:
+        """Return how long a frame must wait for what comes before it: 0 when nothing does."""
+        if epoch in self._late and any((seen.channel, seen.symbol) not in self._last for seen in numbers):
+            return JOIN_NS
+        holes = (leaves_hole(seen, self._last.get((seen.channel, seen.symbol), 0)) for seen in numbers)
+        return HOLE_NS if any(holes) else 0
+
+    def _pass(self, numbers: Sequence[Seen]) -> None:
+        for seen in numbers:
+            key = (seen.channel, seen.symbol)
+            self._last[key] = max(self._last.get(key, 0), seen.last)
+
+    def _fitting(self) -> list[Arrival]:
+        """Release what waited for a hole that is filled."""
+        passed: list[Arrival] = []
+        again = bool(self._held)
+        while again:
+            again = False
+            waiting, self._held, self._held_bytes = self._held, [], 0
+            for held in waiting:
+                if self._are_old(held.numbers):
+                    continue
+                if self._wait_ns(held.arrival.epoch, held.numbers):
+                    self._held.append(held)
+                    self._held_bytes += len(held.arrival.message[0])
+                    continue
+                self._pass(held.numbers)
+                passed.append(held.arrival)
+                again = True
+        return passed
+
+    # --- by content ---
+
+    def _by_content(self, arrival: Arrival) -> list[Arrival]:
+        self._expire(arrival.received_ns)
+        digest = hashlib.blake2b(arrival.message[0], digest_size=16).digest()
+        copies = self._copies.setdefault(digest, _Copies())
+        copies.arrivals += 1
+        self._order.append((arrival.received_ns, digest))
+        epoch = arrival.epoch
+        count = copies.by_epoch[epoch] = copies.by_epoch.get(epoch, 0) + 1
+        if epoch in self._joining:
+            return self._from_joining(digest, copies, count, arrival)
+        if count <= copies.passed:
+            return []
+        copies.passed = count
+        passed = [arrival]
+        for other in [each for each in self._joining if copies.by_epoch.get(each)]:
+            passed = self._caught_up(other, digest, passed)
+        return passed
+
+    def _from_joining(self, digest: bytes, copies: _Copies, count: int, arrival: Arrival) -> list[Arrival]:
+        waiting = self._joining[arrival.epoch]
+        if copies.passed >= count:  # the others had it before: this socket is behind them, and in step
+            return self._in_step(arrival.epoch)
+        waiting.arrivals.append((digest, arrival))
+        waiting.size += len(arrival.message[0])
+        return self._in_step(arrival.epoch) if waiting.size > MAX_HELD_BYTES else []
+
+    def _caught_up(self, epoch: int, digest: bytes, passed: list[Arrival]) -> list[Arrival]:
+        """One of the others brought what a joining socket had before: what it had until then goes first."""
+        waiting = self._joining[epoch].arrivals
+        at = next((index for index, (each, _) in enumerate(waiting) if each == digest), None)
+        if at is None:
+            return passed
+        del self._joining[epoch]
+        return [*self._first(waiting[:at]), *passed, *self._first(waiting[at + 1 :])]
+
+    def _in_step(self, epoch: int) -> list[Arrival]:
+        """End a socket's joining; return what it had brought that nobody else did."""
+        waiting = self._joining.pop(epoch, None)
+        return self._first(waiting.arrivals) if waiting is not None else []
+
+    def _first(self, waiting: Sequence[tuple[bytes, Arrival]]) -> list[Arrival]:
+        for digest, _ in waiting:
+            copies = self._copies.get(digest)
+            if copies is not None:
+                copies.passed += 1
+        return [arrival for _, arrival in waiting]
+
+    def _expire(self, now_ns: int) -> None:
+        while self._order and now_ns - self._order[0][0] > WINDOW_NS:
+            _, digest = self._order.popleft()
+            copies = self._copies[digest]
+            copies.arrivals -= 1
+            if not copies.arrivals:
+                del self._copies[digest]
+
+
+def leaves_hole(seen: Seen, last: int) -> bool:
+    """Return whether numbers are missing between `last` and this frame; not without a last one."""
+    if not last or not seen.gapless:
+        return False
+    return seen.previous > last if seen.previous else seen.first > last + 1

@@ -1,0 +1,60 @@
+"""What a venue allows in a span of time, shared by all connections of a scope in this process. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from virtufin_examples.venues import Budget, VenueLimits
+
+
+class Window:
+    """Gives out places in time: at most `count` of them within any `seconds`, in the order asked for."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._places: deque[float] = deque(maxlen=budget.count)
+
+    def reserve(self, now: float) -> float:
+        """Take the next free place; return how long to wait for it. Never runs backwards with the clock."""
+        at = now
+        if self._places:
+            at = max(at, self._places[-1])
+            if len(self._places) == self._budget.count:
+                at = max(at, self._places[0] + self._budget.seconds)
+        self._places.append(at)
+        return at - now
+
+
+class Scope:
+    """What connections with one scope share: their connect budget and their message budget."""
+
+    def __init__(self, limits: VenueLimits) -> None:
+        self._connects = Window(limits.connects) if limits.connects is not None else None
+        self._messages = Window(limits.shared_messages) if limits.shared_messages is not None else None
+        self._blocked_until = 0.0
+
+    def connect_wait(self, now: float) -> float:
+        """Take a place for one upgrade; return the seconds until it."""
+        earliest = max(now, self._blocked_until)
+        return earliest - now + (self._connects.reserve(earliest) if self._connects is not None else 0.0)
+
+    def message_wait(self, now: float) -> float:
+        """Take a place for one message; return the seconds until it."""
+        return self._messages.reserve(now) if self._messages is not None else 0.0
+
+    def block(self, now: float, seconds: float) -> None:
+        """Let no connection of the scope try before `seconds` have passed: the venue said so (429, 418)."""
+        self._blocked_until = max(self._blocked_until, now + seconds)
+
+
+class Scopes:
+    """The scopes of one process, by name. A scope without a name is its connection's alone."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[str, Scope] = {}
+
+    def scope(self, limits: VenueLimits) -> Scope:
+        """Return the scope of these limits; the limits of who asks first hold."""
+        if not limits.scope:
+            return Scope(limits)
+        return self._scopes.setdefault(limits.scope, Scope(limits))

@@ -1,0 +1,55 @@
+"""Finds holes in the venue's own numbers, and counts symbols on the way. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from virtufin_examples.connections._arbiter import Key, leaves_hole
+from virtufin_examples.connections._socket import Message
+from virtufin_examples.venues import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Numbers `first` to `last` of a symbol that never came."""
+
+    symbol: str
+    first: int
+    last: int
+
+
+class Continuity:
+    """Follows the runs of numbers of one connection through every frame.
+
+    A new socket starts anew: what it missed lies inside the gap that was announced for the break.
+    """
+
+    def __init__(self, peek: Callable[[bytes], Sequence[Seen]]) -> None:
+        self._peek = peek
+        self._last: dict[Key, int] = {}
+        self._symbols: set[str] = set()
+
+    def start_anew(self) -> None:
+        """Forget the numbers."""
+        self._last.clear()
+
+    def look(self, messages: Sequence[Message]) -> list[Hole]:
+        """Return the holes before or between these messages."""
+        holes: list[Hole] = []
+        for payload, _ in messages:
+            for seen in self._peek(payload):
+                self._symbols.add(seen.symbol)
+                if not seen.last:
+                    continue
+                key = (seen.channel, seen.symbol)
+                last = self._last.get(key, 0)
+                if leaves_hole(seen, last):
+                    holes.append(Hole(seen.symbol, last + 1, seen.previous or seen.first - 1))
+                self._last[key] = seen.last
+        return holes
+
+    def take_symbols(self) -> set[str]:
+        """Return the symbols seen since the last call."""
+        symbols, self._symbols = self._symbols, set()
+        return symbols

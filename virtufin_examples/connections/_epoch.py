@@ -1,0 +1,404 @@
+"""One socket of a connection, from the requests that precede it to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from types import MappingProxyType
+from typing import Protocol
+
+from virtufin_examples.connections._arbiter import Arbiter
+from virtufin_examples.connections._budget import Window
+from virtufin_examples.connections._context import Context
+from virtufin_examples.connections._continuity import Continuity
+from virtufin_examples.connections._ending import Ending, refused_ending, socket_ending
+from virtufin_examples.connections._handshake import HandshakeMessage
+from virtufin_examples.connections._healing import Watch, renewal_seconds
+from virtufin_examples.connections._link import Link
+from virtufin_examples.connections._sequencer import Grant
+from virtufin_examples.connections._socket import SocketConnectError, UpgradeRefusedError
+from virtufin_examples.connections._watchdog import LinkState, LinkWatch
+from virtufin_examples.errors import ConflictError, UnavailableError, VirtufinError
+from virtufin_examples.venues import (
+    Acknowledged,
+    Authenticated,
+    Disposition,
+    Effect,
+    HttpRequest,
+    Leaving,
+    Outgoing,
+    Refused,
+    Seen,
+    Session,
+    Verdict,
+)
+
+TICK_SECONDS = 1.0
+NORMAL_CLOSURE = 1000
+GOING_AWAY = 1001
+_MAX_LOGIN_ROUNDS = 10
+_HEADERS = MappingProxyType({"User-Agent": "virtufin-examples"})
+
+
+class EpochHost(Protocol):
+    """The connection, as one of its epochs sees it."""
+
+    @property
+    def handshake(self) -> tuple[HandshakeMessage, ...]: ...
+
+    async def take_grant(self) -> Grant:
+        """Take an epoch's number, or that of an earlier try that got no socket."""
+
+    def opening(self, epoch: Epoch, link: Link) -> None:
+        """A socket is about to open."""
+
+    def waiting(self, seconds: float) -> bool:
+        """The venue's connect budget is spent for so long; return whether to wait for it."""
+
+    def opened(self, epoch: Epoch) -> None:
+        """It is open."""
+
+    def return_grant(self, grant: Grant) -> None:
+        """No socket came about: the next try may have it."""
+
+    def went_up(self, epoch: Epoch, replayed: int) -> None:
+        """A socket is open and its handshake answered."""
+
+    def went_live(self, epoch: Epoch) -> None:
+        """The venue has answered all that was sent, also what the worker sent by hand."""
+
+    def ticked(self, epoch: Epoch) -> None:
+        """Another second of a socket that is up."""
+
+    def wants_successor(self, epoch: Epoch, reason: str) -> None:
+        """This socket will end by plan."""
+
+    def noted(self, error_type: str, reason: str) -> None: ...
+
+    def low(self) -> None: ...
+
+    def handshake_changed(self) -> None:
+        """The venue refused a change of the wanted set."""
+
+
+class Epoch:
+    """Lives once: `run` ends with why the socket is gone. A `LinkOwner`."""
+
+    def __init__(
+        self, host: EpochHost, context: Context, session: Session, continuity: Continuity | None
+    ) -> None:
+        self.session = session
+        self.link: Link | None = None
+        self.number = 0
+        self.is_up = False
+        self.is_live = False
+        self.missing: tuple[str, ...] = ()
+        self.up = asyncio.Event()
+        self._host = host
+        self._context = context
+        self._continuity = continuity
+        self._messages = Window(context.limits.messages) if context.limits.messages is not None else None
+        self._watch = LinkWatch(context.healing.ping_seconds)
+        self._refusal: Ending | None = None
+        self._answered = False
+        self._sending = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._renew_at: float | None = None
+        self._unanswered_until: float | None = None
+        self.is_paused = False
+        self.up_at = 0.0
+        self._peek_failed = False
+
+    # --- life ---
+
+    async def run(self) -> Ending:
+        """Live from the requests over HTTP to the end of the socket."""
+        try:
+            return await self._prepare() or await self._connect()
+        except ConflictError as error:
+            return Ending(str(error), "RecordLost", permanent=True)
+        except VirtufinError as error:
+            return Ending(str(error), type(error).__name__)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            if self.link is not None:
+                self.link.close(GOING_AWAY, "")
+
+    def end(self, ending: Ending, code: int = NORMAL_CLOSURE) -> None:
+        """Close the socket for a reason of ours."""
+        if self._refusal is None:
+            self._refusal = ending
+        if self.link is not None:
+            self.link.close(code, "")
+
+    async def send(self, message: HandshakeMessage, *, lasting: bool) -> None:
+        """Send a message within the venue's message budget."""
+        link = self._require_link()
+        async with self._sending:
+            payload = await self._context.message(message)
+            await self._pay()
+            link.send(payload, binary=message.binary, noted=message.payload, lasting=lasting)
+        self._expect_answer(message.payload)
+
+    def pause(self, *, paused: bool) -> None:
+        """Read nothing from the socket, or read again."""
+        self.is_paused = paused
+        if self.link is not None:
+            (self.link.pause_reading if paused else self.link.resume_reading)()
+
+    def share(self, arbiter: Arbiter | None) -> None:
+        """Let an arbiter decide what passes; None: everything does."""
+        if self.link is not None:
+            self.link.arbiter = arbiter
+
+    def peek(self, payload: bytes) -> Sequence[Seen]:
+        """Find the symbols of a frame; a connector that fails finds none from then on."""
+        if self._peek_failed:
+            return ()
+        try:
+            return self.session.peek(payload)
+        except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
+            self._peek_failed = True
+            self.noted("ConnectorFailed", f"peek: {error!r}")
+            return ()
+
+    # --- a link's owner ---
+
+    def judged(self, verdict: Verdict) -> None:
+        """Do what the venue's words ask for."""
+        match verdict:
+            case Refused():
+                self._refused(verdict)
+            case Leaving():
+                self._host.wants_successor(self, verdict.reason)
+            case Outgoing():
+                self._perform([verdict])
+            case Acknowledged():
+                self.missing = verdict.missing
+                self._answered = True
+                if verdict.missing:
+                    self.noted("SymbolsMissing", f"the venue left out {', '.join(verdict.missing)}")
+            case Authenticated():
+                self._answered = True
+        self._look_whether_live()
+
+    def noted(self, error_type: str, reason: str) -> None:
+        """Pass it on."""
+        self._host.noted(error_type, reason)
+
+    def low(self) -> None:
+        """Pass it on."""
+        self._host.low()
+
+    # --- before and at the socket ---
+
+    async def _prepare(self) -> Ending | None:
+        for _ in range(_MAX_LOGIN_ROUNDS):
+            requests = self.session.before_connect(self._context.clock.now_ns())
+            if not requests:
+                return self._refusal
+            for request in requests:
+                await self._request(request)
+                if self._refusal is not None:
+                    return self._refusal
+        return Ending(
+            f"the connector still asks for requests after {_MAX_LOGIN_ROUNDS} rounds", "LoginFailed"
+        )
+
+    async def _connect(self) -> Ending:
+        context, host = self._context, self._host
+        clock = context.clock
+        wait = context.scope.connect_wait(clock.monotonic())
+        if wait > 0:
+            if not host.waiting(wait):
+                return Ending(f"no connect is left in the venue's budget for {wait:.0f} s", "ConnectBudget")
+            await clock.sleep(wait)
+        try:
+            grant = await host.take_grant()
+        except ConflictError:
+            raise
+        except VirtufinError as error:
+            return Ending(f"no epoch could be taken: {error}", type(error).__name__)
+        self.number = grant.epoch
+        link = Link(
+            context.stream,
+            self.session,
+            self,
+            epoch=grant.epoch,
+            clock=clock,
+            continuity=self._continuity,
+            samples=context.healing.watch is Watch.SAMPLE and type(self.session).peek is not Session.peek,
+        )
+        self.session.opened()
+        self.link = link
+        host.opening(self, link)
+        try:
+            target = await context.target(self.session.target(clock.now_ns()))
+            await context.network.connect(target.url, {**_HEADERS, **target.headers}, link)
+        except UpgradeRefusedError as error:
+            host.return_grant(grant)
+            refused = context.spec.connector.upgrade_refused(error.status, error.headers)
+            if refused.disposition is Disposition.WAIT:
+                context.scope.block(clock.monotonic(), refused.wait_seconds)
+            return refused_ending(refused)
+        except (SocketConnectError, VirtufinError) as error:
+            host.return_grant(grant)
+            return Ending(str(error), type(error).__name__)
+        self.up_at = clock.monotonic()
+        host.opened(self)
+        return await self._serve(link)
+
+    async def _serve(self, link: Link) -> Ending:
+        clock = self._context.clock
+        failure = await self._replay(link)
+        if failure is not None:
+            return failure
+        if not link.ended.done():
+            renew = renewal_seconds(
+                self._context.healing, self._context.limits, clock.now_ns(), self._context.randomness()
+            )
+            self._renew_at = None if renew is None else clock.monotonic() + renew
+            self.is_up = True
+            self._host.went_up(self, len(self._host.handshake))
+            self.up.set()
+            self._look_whether_live()
+            self._spawn(self._tick_on(link), "ticks")
+        end = await link.ended
+        return self._refusal or socket_ending(end)
+
+    async def _replay(self, link: Link) -> Ending | None:
+        """Send the handshake, part after part, waiting for the venue's answer to each."""
+        failure: Ending | None = None
+        for message in self._host.handshake:
+            seconds = self.session.answer_seconds(message.payload)
+            try:
+                await self.send(message, lasting=True)
+            except VirtufinError as error:
+                failure = Ending(f"handshake: {error}", type(error).__name__)
+            else:
+                if not await link.answered(seconds):
+                    failure = Ending(f"no answer to the handshake within {seconds:g} s", "NoAnswer")
+            if failure is not None or self._refusal is not None or link.ended.done():
+                break
+        if self._refusal is not None:
+            return self._refusal
+        return socket_ending(link.ended.result()) if link.ended.done() else failure
+
+    # --- while it lives ---
+
+    async def _tick_on(self, link: Link) -> None:
+        clock = self._context.clock
+        while not link.ended.done():
+            await clock.sleep(TICK_SECONDS)
+            now = clock.monotonic()
+            try:
+                self._tick(link, now)
+            except VirtufinError as error:
+                self.noted(type(error).__name__, str(error))
+
+    def _tick(self, link: Link, now: float) -> None:
+        match self._watch.tick(now, None if self.is_paused else link.signs_of_life):
+            case LinkState.PING:
+                link.ping()
+            case LinkState.DEAD:
+                self.end(Ending("the link is dead: neither frame nor pong", "HalfOpen"), GOING_AWAY)
+                return
+            case LinkState.FINE:
+                pass
+        self._look_whether_live()
+        self._check_answers(now)
+        if self._renew_at is not None and now >= self._renew_at:
+            self._renew_at = None
+            self._host.wants_successor(self, "its time is up")
+        self._perform(self._asked_for(self.session.tick, "tick"))
+        self._host.ticked(self)
+
+    def _look_whether_live(self) -> None:
+        if self.is_live or not self.is_up or self.link is None or self.session.expects():
+            return
+        if self.session.reads_answers and not self._answered and self.link.frames == self.link.controls:
+            return
+        self.is_live = True
+        self._unanswered_until = None
+        self._host.went_live(self)
+        self._perform(self._asked_for(self.session.live, "live"))
+
+    def _asked_for(self, ask: Callable[[int], Sequence[Effect]], what: str) -> Sequence[Effect]:
+        try:
+            return ask(self._context.clock.now_ns())
+        except Exception as error:  # noqa: BLE001 - a plugin: its fault must not end the watch
+            self.noted("ConnectorFailed", f"{what}: {error!r}")
+            return ()
+
+    def _expect_answer(self, payload: bytes) -> None:
+        if self.session.expects() and self._unanswered_until is None:
+            until = self._context.clock.monotonic() + self.session.answer_seconds(payload)
+            self._unanswered_until = until
+
+    def _check_answers(self, now: float) -> None:
+        """Say, once, that the venue has not answered what was sent on a socket that is up."""
+        if not self.session.expects():
+            self._unanswered_until = None
+        elif self._unanswered_until is not None and now >= self._unanswered_until:
+            self._unanswered_until = float("inf")
+            self.noted("NoAnswer", f"{self.session.expects()} messages are unanswered")
+
+    def _refused(self, refused: Refused) -> None:
+        if refused.disposition is Disposition.NOTE:
+            self._answered = True
+            self.noted("VenueError", refused.reason)
+            self._host.handshake_changed()
+            return
+        self.end(refused_ending(refused))
+
+    # --- effects ---
+
+    def _perform(self, effects: Sequence[Effect]) -> None:
+        if effects:
+            self._spawn(self._perform_all(effects), "effects")
+
+    async def _perform_all(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            try:
+                match effect:
+                    case Outgoing():
+                        await self._say(effect)
+                    case HttpRequest():
+                        await self._request(effect)
+                    case Leaving() | Refused():
+                        self.judged(effect)
+            except VirtufinError as error:
+                self.noted(type(error).__name__, str(error))
+
+    async def _say(self, out: Outgoing) -> None:
+        link = self._require_link()
+        async with self._sending:
+            await self._pay()
+            message = HandshakeMessage(out.payload, out.binary, secrets=True, json=True)
+            link.send_plain(Outgoing(await self._context.message(message), out.binary))
+
+    async def _request(self, request: HttpRequest) -> None:
+        response = await self._context.http.request(await self._context.request(request))
+        verdict = self.session.responded(request, response, self._context.clock.now_ns())
+        if verdict is not None:
+            self.judged(verdict)
+
+    async def _pay(self) -> None:
+        """Wait until one more message is within the budgets of the socket and of its scope."""
+        now = self._context.clock.monotonic()
+        wait = self._context.scope.message_wait(now)
+        if self._messages is not None:
+            wait += self._messages.reserve(now + wait)
+        if wait > 0:
+            await self._context.clock.sleep(wait)
+
+    def _require_link(self) -> Link:
+        if self.link is None or self.link.ended.done():
+            raise UnavailableError("the socket is not open")
+        return self.link
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"epoch-{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,81 @@
+"""The data watchdog of one connection put to work: symbols from the frames, markers into the stream."""
+
+from __future__ import annotations
+
+from virtufin_examples.connections._context import Context
+from virtufin_examples.connections._continuity import Continuity
+from virtufin_examples.connections._ending import Ending
+from virtufin_examples.connections._epoch import Epoch
+from virtufin_examples.connections._watchdog import DataWatch
+
+
+class Patrol:
+    """Called about every second for each socket that is up."""
+
+    def __init__(self, context: Context, continuity: Continuity | None) -> None:
+        self._context = context
+        self._continuity = continuity
+        self._watch: DataWatch | None = None
+        self._frames_at_opening = 0
+
+    @property
+    def stale_symbols(self) -> tuple[str, ...]:
+        """The symbols that are stale."""
+        return self._watch.stale_symbols if self._watch is not None else ()
+
+    def opened(self) -> None:
+        """A socket is up: the time without one was no silence of the venue."""
+        self._frames_at_opening = self._data_frames
+        if self._watch is not None:
+            self._watch.opened(self._context.clock.monotonic())
+
+    def look(self, epoch: Epoch) -> Ending | None:
+        """Put what became stale or came back into the stream; return why when all data have stopped."""
+        context, stream = self._context, self._context.stream
+        watch = self._watch = self._watch or DataWatch(self._quiet_seconds(epoch))
+        if not epoch.is_live or epoch.is_paused:
+            return None
+        now_ns = context.clock.now_ns()
+        symbols = self._symbols(epoch)
+        change = watch.tick(
+            context.clock.monotonic(),
+            self._data_frames,
+            symbols,
+            is_open=epoch.session.is_open(now_ns),
+        )
+        if change.restored or change.restored_symbols:
+            stream.announce_restored(() if change.restored else change.restored_symbols, epoch.number, now_ns)
+        if change.stale_symbols:
+            stream.announce_stale(
+                change.stale_symbols, "no frame for longer than usual", epoch.number, now_ns
+            )
+        if not change.stale:
+            return None
+        reason = f"no data for {change.quiet_seconds:.0f} s"
+        stream.announce_stale((), reason, epoch.number, now_ns)
+        return Ending(reason, "DataStopped")
+
+    def should_reconnect(self, epoch: Epoch) -> bool:
+        """Return whether this socket had brought data: one that never did is not mended by another."""
+        return epoch.is_live and self._data_frames > self._frames_at_opening
+
+    @property
+    def _data_frames(self) -> int:
+        return self._context.stream.frames - self._context.stream.controls
+
+    def _quiet_seconds(self, epoch: Epoch) -> float | None:
+        given = self._context.healing.quiet_seconds
+        return epoch.session.quiet_seconds() if given is None else given
+
+    def _symbols(self, epoch: Epoch) -> set[str]:
+        if self._continuity is not None:
+            return self._continuity.take_symbols()
+        if epoch.link is None:
+            return set()
+        peek = epoch.peek
+        return {
+            seen.symbol
+            for batch in epoch.link.take_sample()
+            for payload, _ in batch[:4]
+            for seen in peek(payload)
+        }
