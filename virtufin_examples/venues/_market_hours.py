@@ -1,7 +1,8 @@
 """When markets are open. Pure: the time is an argument, the calendar is data.
 
-Holidays and early closes of US stocks and options are those that NYSE Group published on 2025-12-23 for 2026 to
-2028 (2025: on 2024-11-08). Trading hours are those of the consolidated feeds: 04:00 to 20:00 Eastern Time.
+Holidays and early closes of US stocks and options are those that NYSE Group published on 2025-12-23 for 2026
+to 2028 (2025: on 2024-11-08). Trading hours of stocks are those of the consolidated feeds: 04:00 to 20:00
+Eastern Time.
 """
 
 from __future__ import annotations
@@ -40,7 +41,14 @@ _HOLIDAYS: dict[dt.date, str] = {
 _EARLY_CLOSES = frozenset(
     dt.date.fromisoformat(day)
     for day in (
-        "2025-07-03 2025-11-28 2025-12-24 2026-11-27 2026-12-24 2027-11-26 2028-07-03 2028-11-24".split()
+        "2025-07-03",
+        "2025-11-28",
+        "2025-12-24",
+        "2026-11-27",
+        "2026-12-24",
+        "2027-11-26",
+        "2028-07-03",
+        "2028-11-24",
     )
 )
 
@@ -66,7 +74,7 @@ class Market:
         if self.spans is None:
             return MarketState(is_open=True, changes_ns=0, text=f"{self.name}: always open")
         now = dt.datetime.fromtimestamp(now_ns / _NS_PER_SECOND, dt.UTC)
-        today = now.date()
+        today = _local_date(now)
         if not _FIRST_YEAR <= today.year <= _LAST_YEAR:
             return None
         sessions = self._sessions(self.spans, today)
@@ -143,14 +151,18 @@ def _eastern(day: dt.date) -> dt.timezone:
     return dt.timezone(dt.timedelta(hours=_EASTERN_STANDARD_HOURS + summer), "ET")
 
 
+def _local_date(moment: dt.datetime) -> dt.date:
+    standard = moment + dt.timedelta(hours=_EASTERN_STANDARD_HOURS)
+    return moment.astimezone(_eastern(standard.date())).date()
+
+
 def _sunday(year: int, month: int, number: int) -> dt.date:
     first = dt.date(year, month, 1)
     return first + dt.timedelta(days=(6 - first.weekday()) % 7 + 7 * (number - 1))
 
 
 def _why_closed(now: dt.datetime) -> str:
-    today = (now + dt.timedelta(hours=_EASTERN_STANDARD_HOURS)).date()
-    today = now.astimezone(_eastern(today)).date()
+    today = _local_date(now)
     if today in _HOLIDAYS:
         return _HOLIDAYS[today]
     return "weekend" if today.weekday() >= 5 else "outside trading hours"
