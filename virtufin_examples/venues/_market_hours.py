@@ -73,7 +73,7 @@ class Market:
         """Return the state at a Unix time; None where the calendar does not reach."""
         if self.spans is None:
             return MarketState(is_open=True, changes_ns=0, text=f"{self.name}: always open")
-        now = dt.datetime.fromtimestamp(now_ns / _NS_PER_SECOND, dt.UTC)
+        now = dt.datetime.fromtimestamp(now_ns // _NS_PER_SECOND, dt.UTC)
         today = _local_date(now)
         if not _FIRST_YEAR <= today.year <= _LAST_YEAR:
             return None
