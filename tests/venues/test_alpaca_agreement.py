@@ -1,6 +1,6 @@
 """Both halves of the protocol against each other, in memory."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from virtufin_examples.venues import Acknowledged, Authenticated, Refused
@@ -39,7 +39,12 @@ def conversations(draw):
     return path, draw(st.sampled_from(list(WireEncoding))), draw(steps)
 
 
+REFUSED = (True, "quotes", ["AAPL240315C00172500", "SPY240315P00400000"])  # over the limit of one
+
+
 @given(conversations())
+@example(("v1beta1/opra", WireEncoding.MSGPACK, [REFUSED, (True, "quotes", ["AAPL240315C00172500"])]))
+@example(("v1beta1/opra", WireEncoding.MSGPACK, [REFUSED, (False, "quotes", ["*"]), "reconnect"]))
 def test_wanted_and_in_force_agree_whenever_nothing_is_under_way(conversation):
     path, encoding, steps = conversation
     if ENDPOINTS[path].msgpack_only:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.venues import (
@@ -44,11 +44,19 @@ Entry = tuple[str, str]  # channel, symbol
 
 @dataclass(slots=True)
 class _Asked:
-    """A message that waits for its answer; `change` is what it does to the set."""
+    """A message that waits for its answer; `entries` are what it adds to the set or takes from it."""
 
     action: str
-    entries: frozenset[Entry] = field(default_factory=frozenset)
-    before: frozenset[Entry] = field(default_factory=frozenset)
+    entries: frozenset[Entry] = frozenset()
+    lasting: bool = True
+
+    def applied(self, entries: frozenset[Entry], *, lasting: bool) -> frozenset[Entry]:
+        """The wanted set, or with `lasting` False the passing one, after this message."""
+        if self.action == "subscribe" and self.lasting is lasting:
+            return entries | self.entries
+        if self.action == "unsubscribe" and (self.lasting or not lasting):
+            return entries - self.entries
+        return entries
 
 
 class MarketSession(Session):
@@ -62,18 +70,31 @@ class MarketSession(Session):
         super().__init__(url, options)
         self._msgpack_only = endpoint.msgpack_only
         self._channels = frozenset(ANSWERED_CHANNELS[endpoint.kind]) - FOLLOWERS
-        self._wanted: frozenset[Entry] = frozenset()
-        self._passing: frozenset[Entry] = frozenset()
+        # What stood before the oldest message that is still unanswered: a refusal takes one message out of
+        # the row, and what later ones ask for stays asked for.
+        self._settled: frozenset[Entry] = frozenset()
+        self._settled_passing: frozenset[Entry] = frozenset()
         self._asked: deque[_Asked] = deque()
 
     @property
     def entries(self) -> frozenset[Entry]:
         """(channel, symbol) pairs that were asked for and not refused, over all sockets."""
-        return self._wanted
+        entries = self._settled
+        for asked in self._asked:
+            entries = asked.applied(entries, lasting=True)
+        return entries
+
+    @property
+    def _passing(self) -> frozenset[Entry]:
+        """Pairs that were asked for on this socket only."""
+        entries = self._settled_passing
+        for asked in self._asked:
+            entries = asked.applied(entries, lasting=False)
+        return entries
 
     def wanted(self) -> frozenset[str]:
         """Return their symbols; not the star, which is none."""
-        return frozenset(symbol for _, symbol in self._wanted if symbol != _ALL)
+        return frozenset(symbol for _, symbol in self.entries if symbol != _ALL)
 
     def target(self, now_ns: int) -> Target:  # noqa: ARG002 - the port's signature
         """Return the URL; the option streams, which speak msgpack only, need to be told so."""
@@ -90,13 +111,14 @@ class MarketSession(Session):
 
     def opened(self) -> None:
         """A new socket has no subscription; what is wanted stays."""
+        self._settled = self.entries
+        self._settled_passing = frozenset()
         self._asked.clear()
-        self._passing = frozenset()
 
     def subscriptions(self) -> list[Outgoing]:
         """Return the messages for the whole wanted set: at most 1,000 symbols of one channel in each."""
         by_channel: dict[str, list[str]] = {}
-        for channel, symbol in sorted(self._wanted):
+        for channel, symbol in sorted(self.entries):
             by_channel.setdefault(channel, []).append(symbol)
         return [
             Outgoing(subscribe_message(channel, symbols[start : start + _PART_SYMBOLS]))
@@ -127,21 +149,10 @@ class MarketSession(Session):
         except InvalidInputError:
             message = None
         action = message.get("action") if isinstance(message, dict) else None
-        asked = _Asked(str(action), before=self._wanted)
+        asked = _Asked(str(action), lasting=lasting)
         if isinstance(message, dict) and action in {"subscribe", "unsubscribe"}:
             asked.entries = self._entries(message)
-            self._change(asked, lasting=lasting)
         self._asked.append(asked)
-
-    def _change(self, asked: _Asked, *, lasting: bool) -> None:
-        if asked.action == "unsubscribe":
-            self._passing -= asked.entries
-            if lasting:
-                self._wanted -= asked.entries
-        elif lasting:
-            self._wanted |= asked.entries
-        else:
-            self._passing |= asked.entries
 
     def received(self, payload: bytes, *, binary: bool) -> Verdict | None:  # noqa: ARG002 - the port's signature
         """Read a frame; None for data and for the greeting."""
@@ -200,12 +211,15 @@ class MarketSession(Session):
         return None
 
     def _acknowledged(self, message: Mapping[str, object]) -> Acknowledged:
-        self._answered({"subscribe", "unsubscribe"})
+        asked = self._answered({"subscribe", "unsubscribe"})
+        if asked is not None:
+            self._settled = asked.applied(self._settled, lasting=True)
+            self._settled_passing = asked.applied(self._settled_passing, lasting=False)
         in_force = self._entries(message)
         # With questions open, later changes are not in this answer yet.
         if any(asked.entries for asked in self._asked):
             return Acknowledged()
-        return Acknowledged(_missing(self._wanted | self._passing, in_force))
+        return Acknowledged(_missing(self.entries | self._passing, in_force))
 
     def _refused(self, message: Mapping[str, object]) -> Refused:
         raw = message.get("code")
@@ -218,19 +232,10 @@ class MarketSession(Session):
             asked = self._asked.popleft()
         reason = str(message.get("msg") or entry.message)
         if asked is not None and asked.entries:
-            self._undo(asked)
             reason += f" (left as it was: {', '.join(_names(asked.entries))})"
         if entry.hint:
             reason += f"; {entry.hint}"
         return Refused(code, reason, entry.disposition, entry.wait_seconds)
-
-    def _undo(self, asked: _Asked) -> None:
-        """A refused change leaves the venue's set as it was."""
-        if asked.action == "subscribe":
-            self._wanted -= asked.entries - asked.before
-            self._passing -= asked.entries
-        else:
-            self._wanted |= asked.entries & asked.before
 
 
 def _names(entries: frozenset[Entry]) -> tuple[str, ...]:
