@@ -7,19 +7,21 @@ import json
 from contextlib import asynccontextmanager
 
 import httpx
+import msgpack
 import pytest
 
 from tests.websocketmanager.platform import running_platform
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2 as pb
-from virtufin_examples.frames import decode_batch
+from virtufin_examples.frames import FrameFlag, decode_batch
 from virtufin_examples.simulators import SIMULATED_KEY, SIMULATED_SECRET, AlpacaSimulator
+from virtufin_examples.venues.alpaca import parse_frame
 
 AUTH = b'{"action":"auth","key":"${secret:alpaca/key}","secret":"${secret:alpaca/secret}"}'
 SUBSCRIBE = b'{"action":"subscribe","orderbooks":["BTC/USD"]}'
 
 
 @asynccontextmanager
-async def running_feed(*, key: str = SIMULATED_KEY):
+async def running_feed(*, key: str = SIMULATED_KEY, path: str = "v1beta3/crypto/us"):
     simulator = AlpacaSimulator(rate=200.0)
     address = await simulator.start()
     secrets = {"alpaca": {"key": key, "secret": SIMULATED_SECRET, "hosts": "127.0.0.1"}}
@@ -27,9 +29,7 @@ async def running_feed(*, key: str = SIMULATED_KEY):
         async with running_platform(secrets=secrets) as platform:
             topic = await platform.listen("books")
             answer = await platform.stub.Connect(
-                pb.ConnectRequest(
-                    url=f"ws://{address}/v1beta3/crypto/us", auto_reconnect=True, connector="alpaca"
-                )
+                pb.ConnectRequest(url=f"ws://{address}/{path}", auto_reconnect=True, connector="alpaca")
             )
             yield simulator, platform, topic, answer.id
     finally:
@@ -105,3 +105,34 @@ async def test_an_endpoint_that_alpaca_does_not_have_is_refused():
             await platform.stub.Connect(
                 pb.ConnectRequest(url="wss://stream.data.alpaca.markets/v9/nothing", connector="alpaca")
             )
+
+
+CONTRACT = "AAPL260116C00200000"
+
+
+async def test_an_options_feed_takes_json_and_speaks_msgpack():
+    async with running_feed(path="v1beta1/indicative") as (simulator, platform, topic, connection_id):
+        await _send(platform, connection_id, AUTH)
+        await _send(platform, connection_id, b'{"action":"subscribe","quotes":["%s"]}' % CONTRACT.encode())
+        await platform.stub.StartPublish(
+            pb.StartPublishRequest(id=connection_id, topic="books", encoding="batch")
+        )
+        frames = []
+
+        async def read(enough) -> None:
+            while not enough():
+                event = await topic.next()
+                if event.type.endswith(".batch"):
+                    frames.extend(decode_batch("books", event.data))
+
+        await read(lambda: any(b"\xa1T\xa1q" in frame.data for frame in frames))
+        assert all(frame.flags & FrameFlag.BINARY for frame in frames)
+        assert msgpack.unpackb(frames[1].data) == [{"T": "success", "msg": "authenticated"}]
+        (acknowledged,) = msgpack.unpackb(frames[2].data)
+        assert (acknowledged["T"], acknowledged["quotes"]) == ("subscription", [CONTRACT])
+        assert parse_frame(frames[-1].data)
+
+        async with httpx.AsyncClient() as client:
+            await client.post(f"http://{simulator.control_address}/control/drop")
+        await read(lambda: frames[-1].epoch == 2 and b"\xa1q" in frames[-1].data)
+        assert (await _status(platform)).restorable

@@ -15,7 +15,7 @@ from virtufin_examples.connections._ending import PLANNED, Ending
 from virtufin_examples.connections._epoch import GOING_AWAY, NORMAL_CLOSURE, Epoch
 from virtufin_examples.connections._handshake import Handshake, HandshakeMessage, joins_handshake
 from virtufin_examples.connections._healing import Watch
-from virtufin_examples.connections._line import Line
+from virtufin_examples.connections._line import OVERLAP_SECONDS, Line
 from virtufin_examples.connections._link import Link
 from virtufin_examples.connections._loss import Loss
 from virtufin_examples.connections._patrol import Patrol
@@ -73,6 +73,7 @@ class Connection:
         self._continuity = Continuity(self._peek) if every else None
         self._patrol = Patrol(self._context, self._continuity)
         self._arbiter: Arbiter | None = None
+        self._alone_at = 0.0
         self._epochs: list[Epoch] = []
         self._grant: Grant | None = None
         self._granting = asyncio.Lock()
@@ -276,10 +277,7 @@ class Connection:
             return
         link.release(arbiter.leave(epoch.number))
         link.arbiter = None
-        if len(self._epochs) == 1:
-            self._arbiter = None
-            for other in self._epochs:
-                other.share(None)
+        self._alone_at = self._clock.monotonic()
 
     # --- the host of epochs ---
 
@@ -309,9 +307,11 @@ class Connection:
 
     def opening(self, epoch: Epoch, link: Link) -> None:
         """Let a socket that is about to open share what it brings with those that there are."""
-        if not self._epochs and self._continuity is not None:
-            self._continuity.start_anew()
-        if self._epochs:
+        if not self._epochs:
+            self._arbiter = None
+            if self._continuity is not None:
+                self._continuity.start_anew()
+        else:
             if self._arbiter is None:
                 self._arbiter = Arbiter(self._peek)
                 for other in self._epochs:
@@ -347,6 +347,9 @@ class Connection:
         """Look after the data, and after what two sockets wait for."""
         if self._arbiter is not None and epoch.link is not None:
             epoch.link.release(self._arbiter.overdue(self._clock.now_ns()))
+            if len(self._epochs) == 1 and self._clock.monotonic() - self._alone_at >= OVERLAP_SECONDS:
+                self._arbiter = None  # what the other one had before, this one has brought again by now
+                epoch.share(None)
         stopped = self._patrol.look(epoch)
         if stopped is not None:
             self.noted(stopped.error_type, stopped.reason)

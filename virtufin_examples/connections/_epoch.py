@@ -153,14 +153,13 @@ class Epoch:
             self.link.arbiter = arbiter
 
     def peek(self, payload: bytes) -> Sequence[Seen]:
-        """Find the symbols of a frame; a connector that fails finds none from then on."""
-        if self._peek_failed:
-            return ()
+        """Find the symbols of a frame; where the connector fails there are none, which is said once."""
         try:
             return self.session.peek(payload)
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
-            self._peek_failed = True
-            self.noted("ConnectorFailed", f"peek: {error!r}")
+            if not self._peek_failed:
+                self._peek_failed = True
+                self.noted("ConnectorFailed", f"peek: {error!r}")
             return ()
 
     # --- a link's owner ---

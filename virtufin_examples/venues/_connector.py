@@ -121,7 +121,8 @@ class Session:
     def peek(self, payload: bytes) -> Sequence[Seen]:  # noqa: ARG002 - the port's signature
         """Find the symbols of a data frame and the venue's numbers by a bounded scan.
 
-        Called on a sample of the frames, and on every one only where that is asked for.
+        Called on a sample of the frames, and on every one only where that is asked for, control messages
+        among them.
         """
         return ()
 

@@ -109,6 +109,11 @@ class MarketServer:
             case _:
                 return self._refuse(400 if self.authenticated else 401)
 
+    def withhold(self, entries: Iterable[Entry]) -> None:
+        """Undo a subscription that was confirmed: the confirmation was a lie. Asking again ends it."""
+        for channel, symbol in entries:
+            self._symbols[channel].discard(symbol)
+
     def tick(self, now: float) -> Outcome:
         """Cut a client that has not authenticated in time."""
         if self.authenticated or now < self._auth_deadline:

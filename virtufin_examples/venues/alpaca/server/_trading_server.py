@@ -88,6 +88,11 @@ class TradingServer:
             case _:
                 return Outcome()
 
+    def withhold(self, entries: Iterable[Entry]) -> None:
+        """Undo a listen that was confirmed: the confirmation was a lie. Asking again ends it."""
+        lies = {stream for stream, _ in entries}
+        self._streams = tuple(name for name in self._streams if name not in lies)
+
     def tick(self, now: float) -> Outcome:
         """Cut a client that has not authenticated in time."""
         if self.authenticated or now < self._auth_deadline:

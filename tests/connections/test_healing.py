@@ -1,0 +1,532 @@
+"""How a connection heals: each story on a clock moved by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.connections.toy_venue import ToyConnector
+from tests.connections.world import URL, new_world, opened
+from virtufin_examples.connections import GenericConnector, HandshakeMessage, State, settle
+from virtufin_examples.errors import InvalidInputError, PreconditionError, ResourceLimitError
+from virtufin_examples.frames import Cause, Frame, Gap, Restored, Stale
+from virtufin_examples.venues import Budget, HttpResponse
+
+
+@pytest.fixture
+async def world():
+    async with new_world() as world:
+        yield world
+
+
+async def feed(world, *symbols, connector=None, **parts):
+    """A toy feed that is authenticated, subscribed and published."""
+    connection, peer = await opened(world, connector=connector or ToyConnector(), **parts)
+    await connection.send(HandshakeMessage(b"auth"))
+    peer.send_text("!ok")
+    if symbols:
+        await connection.send(HandshakeMessage(f"sub {' '.join(symbols)}".encode()))
+        peer.send_text(f"!set {' '.join(symbols)}")
+    while peer.waiting():
+        await peer.receive()
+    await settle()
+    connection.publish_to(world)
+    world.items.clear()
+    return connection, peer
+
+
+async def agree(peer, answers=20):
+    """Answer the whole handshake."""
+    said = []
+    for _ in range(answers):
+        await settle()
+        while peer.waiting():
+            said.append((await peer.receive())[0].decode())
+            peer.send_text(f"!set {said[-1][4:]}" if said[-1].startswith("sub") else "!ok")
+    return said
+
+
+# --- the handshake ---
+
+
+async def test_later_changes_are_folded_so_that_the_replay_is_auth_and_the_whole_wanted_set(world):
+    connection, peer = await feed(world, "A", "B")
+    await connection.send(HandshakeMessage(b"sub C"))
+    await connection.send(HandshakeMessage(b"unsub A"))
+    await connection.send(HandshakeMessage(b"sub D"), replay=False)
+    peer.cut()
+    await world.clock.advance(0.5)
+    second = await world.server.accept()
+    assert await agree(second) == ["auth", "sub B", "sub C"]
+    assert world.events[-2].replayed == 3
+
+
+async def test_a_connection_counts_as_live_when_the_venue_has_answered_all(world):
+    connection, peer = await opened(world, connector=ToyConnector())
+    assert (connection.state, connection.is_live) == (State.CONNECTED, False)
+    await connection.send(HandshakeMessage(b"auth"))
+    assert not connection.is_live
+    peer.send_text("!ok")
+    await settle()
+    assert connection.is_live
+    assert world.kinds[-1] == "live"
+
+
+async def test_the_symbols_that_the_venue_left_out_are_reported(world):
+    connection, peer = await opened(world, connector=ToyConnector())
+    await connection.send(HandshakeMessage(b"sub A B"))
+    peer.send_text("!set A")
+    await settle()
+    assert connection.missing == ("B",)
+    assert ("SymbolsMissing", "the venue left out B") in [(e.error_type, e.reason) for e in world.events]
+
+
+async def test_one_part_that_is_refused_does_not_stop_the_others(world):
+    connection, peer = await feed(world, "A", "B")
+    peer.cut()
+    await world.clock.advance(0.5)
+    second = await world.server.accept()
+    for answer in ("!ok", "!refused", "!set A B"):
+        await second.receive()
+        second.send_text(answer)
+        await settle()
+    assert connection.is_live
+    assert "VenueError" in world.errors()
+
+
+async def test_each_part_has_its_time_limit(world):
+    _, peer = await feed(world, "A")
+    peer.cut()
+    await world.clock.advance(0.5)
+    second = await world.server.accept()
+    await second.receive()
+    second.send_text("!ok")
+    await world.clock.advance(2.9)
+    assert second.closed is None
+    await world.clock.advance(0.2)
+    assert second.closed is not None
+    assert world.errors()[-1] == "NoAnswer"
+
+
+async def test_a_message_that_the_venue_leaves_unanswered_is_reported_once(world):
+    connection, _ = await feed(world)
+    await connection.send(HandshakeMessage(b"sub A"))
+    await world.clock.advance(30)
+    assert world.errors() == ["NoAnswer"]
+    assert connection.state is State.CONNECTED
+
+
+async def test_a_message_that_the_connector_refuses_is_not_sent(world):
+    connection, peer = await feed(world)
+    with pytest.raises(ResourceLimitError):
+        await connection.send(HandshakeMessage(b"sub " + b"x " * 12))
+    assert peer.waiting() == 0
+
+
+async def test_what_was_written_down_gives_the_wanted_set_back(world):
+    messages = (HandshakeMessage(b"auth", secrets=True), HandshakeMessage(b"sub A B", secrets=True))
+    connection = world.connection(connector=ToyConnector(), handshake=messages)
+    assert [message.payload for message in connection.handshake] == [b"auth", b"sub A", b"sub B"]
+    assert connection.restorable
+
+
+# --- effects ---
+
+
+async def test_a_login_precedes_the_socket_and_its_token_is_renewed_in_time(world):
+    connector = ToyConnector()
+    connector.login = True
+    tokens = iter(["T 1", "T2"])
+    world.http.answers["login"] = lambda _: HttpResponse(200, {}, next(tokens).encode())
+    for token in ("T 1", "T2"):
+        world.network.serve(f"{URL}?token={token}")
+    first = world.network._servers[f"{URL}?token=T 1"]
+    second = world.network._servers[f"{URL}?token=T2"]
+    connection = world.connection(connector=connector)
+    await connection.start()
+    peer = await first.accept()
+    assert (world.http.requests[0].body, peer.request_headers["x-toy"]) == (b"CANARY", "1")
+    peer.cut()
+    await world.clock.advance(1)
+    peer = await first.accept()
+    assert len(world.http.requests) == 1
+    await world.clock.advance(61)
+    peer.cut()
+    await world.clock.advance(5)
+    await second.accept()
+    assert connection.state is State.CONNECTED
+    assert "token" not in connection.template
+
+
+async def test_a_login_that_is_refused_for_good_ends_the_connection(world):
+    connector = ToyConnector()
+    connector.login = True
+    world.http.answers["login"] = HttpResponse(403)
+    connection = world.connection(connector=connector)
+    with pytest.raises(Exception, match="403"):
+        await connection.start()
+    assert (connection.state, world.server.attempts) == (State.FAILED, [])
+
+
+async def test_heartbeats_are_sent_and_questions_answered(world):
+    connector = ToyConnector()
+    connector.beat_seconds = 10
+    _, peer = await feed(world, connector=connector)
+    await world.clock.advance(30)
+    peer.send_text("!ask")
+    await settle()
+    said = [(await peer.receive())[0] for _ in range(peer.waiting())]
+    assert said.count(b"beat") >= 3
+    assert said[-1] == b"answer"
+
+
+async def test_the_generic_connector_waits_for_a_described_answer_and_pings(world):
+    options = {"reply_path": "$.r[0]", "reply_value": "yes", "ping": "hello", "heartbeat_seconds": "5"}
+    connection, peer = await opened(world, connector=GenericConnector(), options=options)
+    await connection.send(HandshakeMessage(b"subscribe"))
+    for text in ("{}", '{"r":["no"]}', "["):
+        peer.send_text(text)
+    await settle()
+    assert not connection.is_live
+    peer.send_text('{"r":["yes"]}')
+    await settle()
+    assert connection.is_live
+    await world.clock.advance(11)
+    assert [(await peer.receive())[0] for _ in range(3)] == [b"subscribe", b"hello", b"hello"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"reply_path": "status"},
+        {"reply": "a", "reply_path": "$.a"},
+        {"reply_value": "x"},
+        {"heartbeat_seconds": "0"},
+        {"redundancy": "3"},
+        {"watch": "all"},
+        {"renew_at": "24:00"},
+        {"quiet_seconds": "-1"},
+        {"ping_seconds": "nan"},
+    ],
+)
+async def test_bad_options_are_refused_by_name(world, options):
+    with pytest.raises(InvalidInputError, match=rf"options: .*{min(options)}"):
+        world.connection(options=options)
+
+
+# --- budgets ---
+
+
+async def test_connections_of_one_venue_share_its_connect_budget(world):
+    connector = ToyConnector(connects=Budget(3, 60.0))
+    connections = [world.connection(connector=connector) for _ in range(7)]
+    for connection in connections:
+        await connection.start()
+    await world.clock.advance(0)
+    assert len(world.server.attempts) == 3
+    assert [each.state for each in connections].count(State.CONNECTED) == 3
+    assert "connect budget" in connections[-1].reason
+    await world.clock.advance(60)
+    assert len(world.server.attempts) == 6
+    await world.clock.advance(60)
+    assert all(each.state is State.CONNECTED for each in connections)
+
+
+async def test_without_auto_reconnect_a_spent_budget_is_an_error_at_once(world):
+    connector = ToyConnector(connects=Budget(1, 60.0))
+    await world.connection(connector=connector).start()
+    with pytest.raises(Exception, match="budget"):
+        await world.connection(connector=connector, auto_reconnect=False).start()
+
+
+async def test_the_replay_keeps_the_message_budget(world):
+    connector = ToyConnector(messages=Budget(2, 10.0))
+    connection, peer = await opened(world, connector=connector, auto_reconnect=True)
+    for symbol in ("A", "B"):
+        await connection.send(HandshakeMessage(f"sub {symbol}".encode()))
+        peer.send_text("!ok")
+    peer.cut()
+    await world.clock.advance(0.5)
+    second = await world.server.accept()
+    assert await agree(second) == ["sub A", "sub B"]
+    await world.clock.advance(1)
+    peer_said = connection.send(HandshakeMessage(b"sub C"))
+    import asyncio
+
+    sending = asyncio.ensure_future(peer_said)
+    await world.clock.advance(8)
+    assert second.waiting() == 0
+    await world.clock.advance(2)
+    await sending
+    assert second.waiting() == 1
+
+
+# --- watchdogs ---
+
+
+async def test_a_half_open_socket_is_found_by_a_ping_and_replaced(world):
+    connection, peer = await opened(world)
+    connection.publish_to(world)
+    peer.send_text("x")
+    await settle()
+    peer.is_half_open = True
+    await world.clock.advance(20 + 10 + 3)
+    assert peer.pings == 1
+    second = await world.server.accept()
+    second.send_text("y")
+    await settle()
+    assert world.frames == ["x", "y"]
+    assert [gap.cause for gap in world.gaps][-1] is Cause.RECONNECT
+    assert "HalfOpen" in world.errors()
+
+
+async def test_a_quiet_link_that_answers_pings_is_left_alone(world):
+    connection, peer = await opened(world)
+    await world.clock.advance(600)
+    assert (connection.state, len(world.server.attempts)) == (State.CONNECTED, 1)
+    assert peer.pings > 10
+
+
+async def test_a_link_that_we_do_not_read_is_not_called_dead(world):
+    connection, peer = await opened(world)
+    connection.pause_reading()
+    peer.answers_pings = False
+    await world.clock.advance(120)
+    assert (connection.state, peer.pings) == (State.CONNECTED, 0)
+
+
+async def steady(world, peer, symbol="A", seconds=60, every=1.0):
+    number = 0
+    while number * every < seconds:
+        number += 1
+        peer.send_text(f"{symbol} 0 {number}")
+        await world.clock.advance(every)
+
+
+async def test_data_that_stop_are_marked_stale_the_socket_replaced_and_the_return_marked(world):
+    connection, peer = await feed(world, "A")
+    await steady(world, peer)
+    await world.clock.advance(12)
+    assert [type(marker) for marker in world.markers] == [Stale]
+    assert world.markers[0].symbols == ()
+    assert "DataStopped" in world.errors()
+    second = await world.server.accept()
+    await agree(second)
+    second.send_text("A 0 back")
+    await world.clock.advance(2)
+    assert [type(marker) for marker in world.markers if not isinstance(marker, Gap)] == [Stale, Restored]
+    assert any(isinstance(marker, Gap) for marker in world.markers)
+    assert connection.state is State.CONNECTED
+
+
+async def test_a_feed_that_stays_dead_is_not_reconnected_again_and_again(world):
+    _, peer = await feed(world, "A")
+    await steady(world, peer)
+    await world.clock.advance(12)
+    await agree(await world.server.accept())
+    await world.clock.advance(600)
+    assert len(world.server.attempts) == 2
+
+
+async def test_one_symbol_that_stops_is_named_and_the_socket_stays(world):
+    _, peer = await feed(world, "A", "B")
+    for number in range(60):
+        peer.send_text(f"A 0 {number}")
+        if number < 30:
+            peer.send_text(f"B 0 {number}")
+        await world.clock.advance(1)
+    assert [(type(marker), marker.symbols) for marker in world.markers] == [(Stale, ("B",))]
+    peer.send_text("B 0 again")
+    await world.clock.advance(1)
+    assert [(type(marker), marker.symbols) for marker in world.markers][1:] == [(Restored, ("B",))]
+    assert len(world.server.attempts) == 1
+    numbers = [item.sequence for item in world.items]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+async def test_a_closed_market_does_not_trip_the_watchdog(world):
+    connector = ToyConnector()
+    _, peer = await feed(world, "A", connector=connector)
+    await steady(world, peer)
+    connector.is_open = False
+    await world.clock.advance(3600)
+    connector.is_open = True
+    await world.clock.advance(5)
+    await steady(world, peer)
+    assert world.markers == []
+
+
+async def test_a_given_silence_holds_from_the_first_second(world):
+    await feed(world, "A", options={"quiet_seconds": "30"})
+    await world.clock.advance(29)
+    assert world.markers == []
+    await world.clock.advance(3)
+    assert [type(marker) for marker in world.markers] == [Stale]
+    assert len(world.server.attempts) == 1
+
+
+async def test_holes_in_the_venues_numbers_are_announced_before_the_frame(world):
+    _, peer = await feed(world, "A", options={"watch": "every"})
+    for number in (5, 6, 9):
+        peer.send_text(f"A {number}")
+    await settle()
+    kinds = [item if isinstance(item, Gap) else item.text for item in world.items]
+    gap = next(item for item in kinds if isinstance(item, Gap))
+    assert (gap.cause, gap.symbols, gap.venue_from, gap.venue_to) == (
+        Cause.VENUE_SEQUENCE,
+        ("A",),
+        7,
+        8,
+    )
+    assert world.frames == ["A 5", "A 6", "A 9"]
+
+
+# --- successors and two sockets ---
+
+
+async def test_a_planned_cut_is_made_before_break_without_repeat_or_gap(world):
+    connection, peer = await feed(world, "A", options={"watch": "every"})
+    for number in (1, 2):
+        peer.send_text(f"A {number}")
+    peer.send_text("!leave")
+    await settle()
+    second = await world.server.accept()
+    await agree(second)
+    peer.send_text("A 3")
+    await settle()
+    second.send_text("A 3")
+    second.send_text("A 4")
+    await settle()
+    peer.send_text("A 4")
+    await settle()
+    assert peer.closed is None
+    await world.clock.advance(3)
+    assert peer.closed is not None
+    second.send_text("A 5")
+    await settle()
+    assert [text for text in world.frames if text.startswith("A")] == [f"A {n}" for n in range(1, 6)]
+    assert world.gaps == []
+    assert (connection.state, connection.reconnects, connection.epoch) == (State.CONNECTED, 1, 2)
+    assert "renewed" in world.kinds
+    assert "reconnecting" not in world.kinds
+
+
+async def test_a_successor_that_fails_leaves_the_old_socket_in_place(world):
+    connection, peer = await feed(world, "A")
+    from virtufin_examples.connections import SocketConnectError
+
+    world.server.answers.append(SocketConnectError("no"))
+    peer.send_text("!leave")
+    await world.clock.advance(1)
+    peer.send_text("A 0 still here")
+    await settle()
+    assert "A 0 still here" in world.frames
+    assert "SuccessorFailed" in world.errors()
+    await world.clock.advance(61)
+    await agree(await world.server.accept())
+    await world.clock.advance(3)
+    assert connection.epoch == 2
+
+
+async def test_an_old_socket_that_dies_hands_over_at_once(world):
+    connection, peer = await feed(world, "A", options={"watch": "every"})
+    peer.send_text("A 1")
+    peer.send_text("!leave")
+    await settle()
+    second = await world.server.accept()
+    await agree(second)
+    second.send_text("A 2")
+    peer.cut()
+    await settle()
+    assert [text for text in world.frames if text.startswith("A")] == ["A 1", "A 2"]
+    assert world.gaps == []
+    assert connection.state is State.CONNECTED
+
+
+async def test_where_the_venue_allows_one_socket_the_break_comes_first_and_is_announced(world):
+    connection, peer = await feed(world, "A", connector=ToyConnector(sockets=1))
+    peer.send_text("A 0 x")
+    peer.send_text("!leave")
+    await settle()
+    assert peer.closed is not None
+    second = await world.server.accept()
+    await agree(second)
+    second.send_text("A 0 y")
+    await settle()
+    assert [gap.cause for gap in world.gaps] == [Cause.RECONNECT]
+    assert connection.is_live
+
+
+async def test_a_socket_is_renewed_at_the_time_that_the_user_chose(world):
+    # the virtual clock begins at 22:13:20 UTC
+    connector = ToyConnector(socket_seconds=86_400.0)
+    _, peer = await feed(world, "A", connector=connector, options={"renew_at": "22:20", "quiet_seconds": "0"})
+    await world.clock.advance(395)
+    assert len(world.server.attempts) == 1
+    await world.clock.advance(6)
+    await agree(await world.server.accept())
+    await world.clock.advance(3)
+    assert peer.closed is not None
+
+
+async def test_redundancy_is_refused_with_the_limit_where_one_socket_is_allowed(world):
+    with pytest.raises(PreconditionError, match="allows 1 socket for toy"):
+        world.connection(connector=ToyConnector(sockets=1), options={"redundancy": "2"})
+
+
+async def doubled(world):
+    connection, first = await feed(world, "A", options={"redundancy": "2"})
+    second = await world.server.accept()
+    await agree(second)
+    world.items.clear()
+    return connection, first, second
+
+
+async def test_of_two_sockets_the_first_arrival_of_each_frame_counts_and_one_may_fail(world):
+    connection, first, second = await doubled(world)
+    first.send_text("A 1")
+    await settle()
+    second.send_text("A 1")
+    second.send_text("A 2")
+    await settle()
+    first.send_text("A 2")
+    first.send_text("A 3")
+    await settle()
+    first.cut()
+    await settle()
+    second.send_text("A 3")
+    second.send_text("A 4")
+    await settle()
+    assert world.frames == ["A 1", "A 2", "A 3", "A 4"]
+    assert {item.epoch for item in world.items if isinstance(item, Frame)} == {1, 2}
+    assert world.gaps == []
+    assert (connection.state, "reconnecting" in world.kinds) == (State.CONNECTED, False)
+    await world.clock.advance(1)
+    third = await world.server.accept()
+    await agree(third)
+    assert connection.epoch == 3
+
+
+async def test_of_two_sockets_without_numbers_content_decides(world):
+    _, first, second = await doubled(world)
+    for text in ("A 0 a", "A 0 b", "A 0 b"):
+        first.send_text(text)
+    await settle()
+    for text in ("A 0 a", "A 0 b", "A 0 b", "A 0 c"):
+        second.send_text(text)
+    await settle()
+    first.send_text("A 0 c")
+    await settle()
+    assert world.frames == ["A 0 a", "A 0 b", "A 0 b", "A 0 c"]
+
+
+async def test_when_both_sockets_are_gone_the_gap_is_announced(world):
+    connection, first, second = await doubled(world)
+    first.send_text("A 1")
+    await settle()
+    first.cut()
+    second.cut()
+    await world.clock.advance(1)
+    for _ in range(2):
+        await agree(await world.server.accept())
+    assert connection.state is State.CONNECTED
+    assert "reconnecting" in world.kinds
