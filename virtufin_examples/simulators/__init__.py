@@ -6,6 +6,7 @@ from virtufin_examples.simulators._alpaca import (
     SIMULATED_SECRET,
     AlpacaSimulator,
 )
+from virtufin_examples.simulators._faults import Fault, FaultKind, FaultLine, Faults, parse_plan, random_plan
 from virtufin_examples.simulators._market import Emitted, Market
 
 __all__ = [
@@ -14,5 +15,11 @@ __all__ = [
     "SIMULATED_SECRET",
     "AlpacaSimulator",
     "Emitted",
+    "Fault",
+    "FaultKind",
+    "FaultLine",
+    "Faults",
     "Market",
+    "parse_plan",
+    "random_plan",
 ]

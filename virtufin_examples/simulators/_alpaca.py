@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
 
 from virtufin_examples.errors import InvalidInputError, NotFoundError, UnavailableError
-from virtufin_examples.simulators._connection import MAX_CLIENT_MESSAGE_BYTES, Connection
-from virtufin_examples.simulators._control import ControlServer, Route
+from virtufin_examples.simulators._client_socket import MAX_CLIENT_MESSAGE_BYTES
+from virtufin_examples.simulators._connection import Connection
+from virtufin_examples.simulators._control import ControlServer, Request, Route
 from virtufin_examples.simulators._exchange import Client, Exchange
+from virtufin_examples.simulators._fault_control import fault_routes
+from virtufin_examples.simulators._faults import Faults, random_plan
 from virtufin_examples.simulators._pacer import Pacer
 from virtufin_examples.venues.alpaca import (
     ALGO_TRADER_PLUS,
@@ -37,7 +39,7 @@ class AlpacaSimulator:
 
     `rate` is messages a second over all endpoints that have subscribers (0: whole books only); port 0
     takes a free one. Times on the wire are this machine's clock. `max_buffered_bytes` is what a client
-    may leave unread before it is cut with 407.
+    may leave unread before it is cut with 407. With `faults_seed` things go wrong at random from the start.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class AlpacaSimulator:
         secret: str = SIMULATED_SECRET,
         limits: Limits = ALGO_TRADER_PLUS,
         max_buffered_bytes: int = 8 * 1024 * 1024,
+        faults_seed: int | None = None,
     ) -> None:
         if rate < 0:
             raise InvalidInputError(f"rate: {rate} messages a second", hint="give 0 or more")
@@ -70,6 +73,8 @@ class AlpacaSimulator:
         self._paused = False
         self._pacer = Pacer(rate, 0.0)
         self._turn = 0
+        self.faults = Faults()
+        self._faults_seed = faults_seed
         self._server: asyncio.Server | None = None
         self._control_address = ""
         self._pump: asyncio.Task[None] | None = None
@@ -80,6 +85,7 @@ class AlpacaSimulator:
                 Route("POST", "/control/drop", self._drop),
                 Route("POST", "/control/pause", lambda _: self._pause(paused=True)),
                 Route("POST", "/control/resume", lambda _: self._pause(paused=False)),
+                *fault_routes(self.faults, self.now),
             )
         )
 
@@ -97,6 +103,7 @@ class AlpacaSimulator:
                 self._port,
                 max_frame_size=MAX_CLIENT_MESSAGE_BYTES,
                 enable_auto_ping=True,
+                enable_auto_pong=False,  # a half-open socket answers no pings
             )
         except OSError as error:
             raise UnavailableError(f"port: cannot listen on {self._host}:{self._port}: {error}") from error
@@ -106,6 +113,8 @@ class AlpacaSimulator:
             await self.stop()
             message = f"control_port: cannot listen on {self._host}:{self._control_port}: {error}"
             raise UnavailableError(message) from error
+        if self._faults_seed is not None:
+            self.faults.begin(random_plan(self._faults_seed), self.now())
         self._pump = asyncio.create_task(self._run(), name="alpaca-simulator")
         self._pump.add_done_callback(self._pump_ended)
         port = int(self._server.sockets[0].getsockname()[1])
@@ -160,6 +169,11 @@ class AlpacaSimulator:
     def _upgrade(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
         endpoint = find_endpoint(request.path.decode("latin-1"))
         headers = {SIMULATED_HEADER: "1"}
+        self._disturb()  # without clients nobody else does
+        refused = self.faults.refusal(self.now())
+        if refused:
+            response = WSUpgradeResponse.create_error_response(refused, b"refused by the fault plan", headers)
+            return WSUpgradeResponseWithListener(response, None)
         if endpoint is None:
             response = WSUpgradeResponse.create_error_response(404, b"no such stream", headers)
             return WSUpgradeResponseWithListener(response, None)
@@ -174,7 +188,16 @@ class AlpacaSimulator:
         while True:
             await self._occupied.wait()
             await asyncio.sleep(_TICK_SECONDS)
+            self._disturb()
             self._tick()
+
+    def _disturb(self) -> None:
+        """Carry out what the fault plan has for now."""
+        for fault in self.faults.due(self.now()):
+            for connection in list(self._connections):
+                connection.strike(fault)
+        for connection in list(self._connections):
+            connection.flush()
 
     def _pump_ended(self, task: asyncio.Task[None]) -> None:
         """A bug in the market must not look like a quiet market: tell, and cut everybody."""
@@ -182,7 +205,7 @@ class AlpacaSimulator:
         if error is not None:
             context = {"message": "the simulated market has stopped", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
-            self._drop({})
+            self._drop(Request())
 
     def _tick(self) -> None:
         now = self.now()
@@ -206,16 +229,16 @@ class AlpacaSimulator:
             if connection is not None:
                 connection.send(answers)
 
-    def _book(self, query: Mapping[str, str]) -> bytes:
-        endpoint = endpoint_of(query.get("path", _DEFAULT_BOOK_PATH))
+    def _book(self, request: Request) -> bytes:
+        endpoint = endpoint_of(request.query.get("path", _DEFAULT_BOOK_PATH))
         exchange = self._exchanges.get(endpoint.path)
-        symbol = query.get("symbol", "")
+        symbol = request.query.get("symbol", "")
         if exchange is None or symbol not in exchange.market.books():
             known = ", ".join(exchange.market.books()) if exchange is not None else ""
             raise NotFoundError(f'symbol: "{symbol}" has no book at /{endpoint.path}', hint=f"books: {known}")
         return encode(exchange.market.snapshot(symbol, time.time_ns()), WireEncoding.JSON)
 
-    def _state(self, query: Mapping[str, str]) -> object:  # noqa: ARG002 - one signature for all routes
+    def _state(self, request: Request) -> object:  # noqa: ARG002 - one signature for all routes
         connections = [
             {
                 "path": connection.server.endpoint.path,
@@ -229,7 +252,7 @@ class AlpacaSimulator:
         ]
         return {"paused": self._paused, "rate": self._rate, "seed": self._seed, "connections": connections}
 
-    def _drop(self, query: Mapping[str, str]) -> object:  # noqa: ARG002 - one signature for all routes
+    def _drop(self, request: Request) -> object:  # noqa: ARG002 - one signature for all routes
         dropped = list(self._connections)
         for connection in dropped:
             connection.drop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,9 +13,19 @@ import msgspec
 from virtufin_examples.errors import InvalidInputError, NotFoundError
 
 _MAX_HEAD_BYTES = 16_384
+_MAX_BODY_BYTES = 1_048_576
 _REQUEST_SECONDS = 5.0
 
-Action = Callable[[Mapping[str, str]], object]
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an action is given."""
+
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+Action = Callable[[Request], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +60,13 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(_REQUEST_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-                status, body = self._answer(head.partition(b"\r\n")[0].decode("latin-1"))
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                length = _content_length(head)
+                if length > _MAX_BODY_BYTES:
+                    status, body = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _problem("the body is too large")
+                else:
+                    given = await reader.readexactly(length)
+                    status, body = self._answer(head.partition("\r\n")[0], given)
                 writer.write(_response(status, body))
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -59,7 +74,7 @@ class ControlServer:
         finally:
             writer.close()
 
-    def _answer(self, line: str) -> tuple[HTTPStatus, bytes]:
+    def _answer(self, line: str, body: bytes) -> tuple[HTTPStatus, bytes]:
         method, _, rest = line.partition(" ")
         target = urlsplit(rest.partition(" ")[0])
         action = self._routes.get((method, target.path))
@@ -68,12 +83,20 @@ class ControlServer:
             return status, _problem(f"no {method} {target.path}")
         query = {name: values[-1] for name, values in parse_qs(target.query).items()}
         try:
-            result = action(query)
+            result = action(Request(query, body))
         except NotFoundError as error:
             return HTTPStatus.NOT_FOUND, _problem(str(error))
         except InvalidInputError as error:
             return HTTPStatus.BAD_REQUEST, _problem(str(error))
         return HTTPStatus.OK, result if isinstance(result, bytes) else msgspec.json.encode(result)
+
+
+def _content_length(head: str) -> int:
+    for line in head.split("\r\n")[1:]:
+        name, _, value = line.partition(":")
+        if name.strip().lower() == "content-length" and value.strip().isdecimal():
+            return int(value)
+    return 0
 
 
 def _problem(message: str) -> bytes:
