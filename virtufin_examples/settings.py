@@ -74,6 +74,11 @@ class PlatformSettings(_Base):
     instance_id: str = ""
     """Name of this WebSocketManager; empty: the host's name and a random part."""
 
+    spool_dir: Path | None = None
+    """Folder for what the bus does not take; none: `spool` in `data_dir`, else in the user's cache folder."""
+    spool_max_mb: Annotated[int, Field(ge=1)] = 1024
+    """Most that one WebSocketManager keeps there, in MiB; then the oldest frames give way, announced."""
+
     @field_validator("api_keys", "allowed_code_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tests.websocketmanager.fakes import MemoryBus
+from tests.websocketmanager.spooling import PLATFORM, nobody, spool_in
 from virtufin_examples.connections import VirtualClock, item_bytes, settle
 from virtufin_examples.errors import InvalidInputError, PreconditionError
 from virtufin_examples.frames import (
@@ -22,10 +23,13 @@ from virtufin_examples.frames import (
     Overflow,
     decode_batch,
 )
+from virtufin_examples.websocketmanager import _backlog as backlog
 from virtufin_examples.websocketmanager import _publisher as module
-from virtufin_examples.websocketmanager._hub import PublisherHub
+from virtufin_examples.websocketmanager import _sender as sender
+from virtufin_examples.websocketmanager._hub import PublisherHub, TopicFigures
 from virtufin_examples.websocketmanager._metrics import publish_latency
 from virtufin_examples.websocketmanager._publisher import PublishOptions
+from virtufin_examples.websocketmanager.spool import Mark
 
 BATCH = PublishOptions(Encoding.BATCH, Overflow.SPOOL, Markers.INLINE)
 FRAME = PublishOptions()
@@ -38,8 +42,11 @@ class FakeSource:
         self.id = name
         self.sequence = 0
         self.outlet = None
-        self.losses = []
         self.reading = True
+        self.settled = Mark(0, 0)
+        self.notes = []
+        self.confirms = 0
+        self.answer = None
 
     def beat(self, last_sequence):
         return ConnectionBeat(
@@ -50,11 +57,13 @@ class FakeSource:
             last_received_ns=7,
         )
 
-    def announce_loss(self, loss, cause):
-        self.sequence += 1
-        gap = loss.gap(self.id, self.sequence, cause)
-        self.losses.append(gap)
-        self.outlet.put([gap], item_bytes(gap))
+    async def confirm(self):
+        self.confirms += 1
+        if self.answer is not None:
+            raise self.answer
+
+    def note(self, error_type, reason):
+        self.notes.append((error_type, reason))
 
     def pause_reading(self):
         self.reading = False
@@ -72,14 +81,16 @@ class FakeSource:
 
 
 class World:
-    def __init__(self) -> None:
-        self.bus = MemoryBus()
+    def __init__(self, folder, *, holder="one", instance="me", max_bytes=1 << 30, bus=None) -> None:
+        self.bus = bus or MemoryBus()
         self.clock = VirtualClock()
+        self.spool = spool_in(folder, holder=holder, instance=instance, max_bytes=max_bytes)
         self.hub = PublisherHub(
             bus=self.bus,
             clock=self.clock,
-            instance="me",
+            instance=instance,
             latency=publish_latency(CollectorRegistry()).labels,
+            spool=self.spool,
         )
 
     def source(self, topic="t", options=BATCH, name="c1") -> FakeSource:
@@ -95,6 +106,13 @@ class World:
                 frames += decode_batch(topic, data)
         return frames
 
+    def gaps(self, topic="t"):
+        return [
+            (note["cause"], note["first_sequence"], note["last_sequence"], note["sequence"])
+            for kind, note in self.notes(topic)
+            if kind == "gap"
+        ]
+
     def notes(self, topic="t"):
         return [
             (metadata["cloudevent.type"].rpartition(".")[2], json.loads(data))
@@ -104,11 +122,11 @@ class World:
 
 
 @pytest.fixture
-async def world():
-    world = World()
+async def world(spool_dir):
+    world = World(spool_dir)
+    await world.hub.start(PLATFORM, nobody)
     yield world
-    for publisher in world.hub.publishers:
-        await publisher.abort()
+    await world.hub.stop(0)
 
 
 async def test_what_gathers_while_a_message_is_in_flight_goes_as_one(world):
@@ -161,7 +179,7 @@ async def test_a_bus_that_is_down_loses_nothing_and_is_drained_in_order(world):
     world.bus.down = False
     await world.clock.advance(5)
     assert [frame.text for frame in world.frames()] == [str(number) for number in range(20)]
-    assert source.losses == []
+    assert [note for note in world.notes() if note[0] == "gap"] == []
 
 
 async def test_a_slow_topic_does_not_hold_up_another(world):
@@ -177,10 +195,9 @@ async def test_a_slow_topic_does_not_hold_up_another(world):
     assert len(world.frames("slow")) == 1
 
 
-@pytest.mark.parametrize("overflow", [Overflow.SPOOL, Overflow.DROP_OLDEST])
-async def test_beyond_the_bound_the_oldest_go_and_a_gap_says_so(world, monkeypatch, overflow):
-    monkeypatch.setattr(module, "QUEUE_BYTES", 5000)
-    source = world.source(options=PublishOptions(Encoding.BATCH, overflow, Markers.INLINE))
+async def test_beyond_the_bound_the_oldest_go_and_a_gap_in_their_place_says_so(world, monkeypatch):
+    monkeypatch.setattr(backlog, "QUEUE_BYTES", 5000)
+    source = world.source(options=PublishOptions(Encoding.BATCH, Overflow.DROP_OLDEST, Markers.INLINE))
     await settle()
     world.bus.down = True
     source.send("in flight")
@@ -193,12 +210,14 @@ async def test_beyond_the_bound_the_oldest_go_and_a_gap_says_so(world, monkeypat
     assert received == [1, 8, 9, 10, 11]
     ((kind, gap),) = [note for note in world.notes() if note[0] == "gap"]
     assert (kind, gap["cause"], gap["first_sequence"], gap["last_sequence"]) == ("gap", "overflow", 2, 7)
-    assert gap["sequence"] == 12
-    assert world.hub.figures()["t"] == (0, 6)
+    assert gap["sequence"] == 7, "the number of the last frame that it stands for"
+    kinds = [message[3]["cloudevent.type"].rpartition(".")[2] for message in world.bus.on("t")]
+    assert kinds[:4] == ["heartbeat", "batch", "gap", "batch"]
+    assert world.hub.figures()["t"] == TopicFigures(0, 0, 6)
 
 
 async def test_block_stops_reading_until_there_is_room(world, monkeypatch):
-    monkeypatch.setattr(module, "QUEUE_BYTES", 5000)
+    monkeypatch.setattr(backlog, "QUEUE_BYTES", 5000)
     source = world.source(options=PublishOptions(Encoding.BATCH, Overflow.BLOCK, Markers.INLINE))
     await settle()
     world.bus.down = True
@@ -210,7 +229,7 @@ async def test_block_stops_reading_until_there_is_room(world, monkeypatch):
     await world.clock.advance(5)
     assert source.reading
     assert [frame.sequence for frame in world.frames()] == list(range(1, 12))
-    assert source.losses == []
+    assert [note for note in world.notes() if note[0] == "gap"] == []
 
 
 async def test_a_quiet_topic_has_a_heartbeat_every_2_s_and_one_at_each_end(world):
@@ -273,7 +292,7 @@ async def test_a_marker_keeps_its_place_among_the_frames(world):
 
 
 async def test_what_the_bus_will_never_take_is_a_gap_and_does_not_hold_up_the_rest(world, monkeypatch):
-    monkeypatch.setattr(module, "MAX_PUBLISH_BYTES", 5000)
+    monkeypatch.setattr(sender, "MAX_PUBLISH_BYTES", 5000)
     monkeypatch.setattr(module, "BATCH_BYTES", 100)
     source = world.source()
     source.send("small")
@@ -281,14 +300,13 @@ async def test_what_the_bus_will_never_take_is_a_gap_and_does_not_hold_up_the_re
     source.send("small again")
     await settle()
     assert [frame.sequence for frame in world.frames()] == [1, 3]
-    assert [(g.cause, g.first_sequence, g.last_sequence) for g in source.losses] == [(Cause.BUS, 2, 2)]
+    assert world.gaps() == [("bus", 2, 2, 2)]
 
     world.bus.refuse = InvalidInputError("too large for this broker")
     source.send("refused")
     await world.clock.advance(10)
-    assert len(source.losses) == 1
-    await world.clock.advance(20)
-    assert len(source.losses) == 2
+    assert len(world.gaps()) == 1
+    await world.clock.advance(20)  # it is given up, and its gap is refused in its turn
     world.bus.refuse = None
     await world.clock.advance(5)
     source.send("taken")

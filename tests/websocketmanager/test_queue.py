@@ -1,4 +1,4 @@
-"""The queue of one topic: bounded, in order, and what it drops is known."""
+"""The queue of one topic: bounded, in order, and what it drops is known, in its place."""
 
 from __future__ import annotations
 
@@ -7,24 +7,15 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtufin_examples.connections import item_bytes
+from tests.websocketmanager.spooling import frame, marker, size_of
 from virtufin_examples.frames import Cause, Frame, Gap
 from virtufin_examples.websocketmanager._queue import ItemQueue
 
 
 def _item(connection: str, sequence: int, size: int | None):
     if size is None:
-        return Gap(
-            topic="",
-            connection_id=connection,
-            epoch_before=1,
-            epoch_after=2,
-            cause=Cause.RECONNECT,
-            from_ns=1,
-            to_ns=2,
-            sequence=sequence,
-        )
-    return Frame("", connection, 1, sequence, sequence, b"x" * size)
+        return marker(sequence, connection=connection)
+    return frame(sequence, connection=connection, data=b"x" * size)
 
 
 _ITEMS = st.lists(
@@ -40,68 +31,81 @@ class _Run:
         self.max_bytes = max_bytes
         self.pushed: list = []
         self.taken: list = []
-        self.gaps: list = []
+        self.out: list = []
 
     def push(self, item) -> None:
         self.pushed.append(item)
-        self.queue.push([item], item_bytes(item))
+        self.queue.push([item], size_of([item]))
         if self.queue.is_over:
             self.queue.drop_oldest()
         assert self.queue.bytes <= self.queue.limit_bytes
 
-    def take(self) -> None:
+    def take(self, *, put_back: bool = False) -> None:
         if not len(self.queue):
+            return
+        if put_back:
+            items = self.queue.take_any(self.max_bytes)
+            self.queue.push_front(items)
+            if self.queue.is_over:
+                self.queue.drop_oldest()
             return
         taken = self.queue.take(self.max_bytes)
         if isinstance(taken, list):
-            assert len(taken) == 1 or 0 < sum(map(item_bytes, taken)) <= self.max_bytes
-            self.taken += taken
+            assert len(taken) == 1 or 0 < size_of(taken) <= self.max_bytes
+            self.out += taken
         else:
-            self.taken.append(taken)
+            self.out.append(taken)
 
-    def collect(self) -> None:
-        for connection, loss in self.queue.take_losses().items():
-            self.gaps.append(loss.gap(connection, 0, Cause.OVERFLOW))
-
-    def is_lost(self, item) -> bool:
-        return any(
-            gap.connection_id == item.connection_id
-            and gap.first_sequence <= item.sequence <= gap.last_sequence
-            for gap in self.gaps
+    def check(self) -> None:
+        gaps = [each for each in self.out if isinstance(each, Gap) and each.cause is Cause.OVERFLOW]
+        taken = [each for each in self.out if each not in gaps]
+        for item in self.pushed:
+            is_lost = any(
+                gap.connection_id == item.connection_id
+                and gap.first_sequence <= item.sequence <= gap.last_sequence
+                for gap in gaps
+            )
+            assert (item in taken) != is_lost
+        for connection in "ab":
+            numbers = [each.sequence for each in self.out if each.connection_id == connection]
+            assert numbers == sorted(set(numbers)), "each number once, and every gap in its place"
+        lost = sum(isinstance(each, Frame) for each in self.pushed) - sum(
+            isinstance(each, Frame) for each in taken
         )
+        assert self.queue.dropped_frames == lost
 
 
-@given(_ITEMS, st.integers(0, 5000), st.integers(0, 2000), st.lists(st.booleans(), max_size=60))
-def test_every_item_comes_out_in_order_or_is_inside_a_loss(kinds, limit, max_bytes, takes):
+@given(
+    _ITEMS,
+    st.integers(0, 5000),
+    st.integers(0, 2000),
+    st.lists(st.sampled_from(["", "take", "put back"]), max_size=60),
+)
+def test_every_item_comes_out_in_order_or_is_inside_a_gap_in_its_place(kinds, limit, max_bytes, moves):
     run = _Run(limit, max_bytes)
     numbers = {"a": 0, "b": 0}
-    for (connection, size), take in itertools.zip_longest(kinds, takes[: len(kinds)], fillvalue=False):
+    for (connection, size), move in itertools.zip_longest(kinds, moves[: len(kinds)], fillvalue=""):
         numbers[connection] += 1
         run.push(_item(connection, numbers[connection], size))
-        if take:
-            run.take()
-            run.collect()
+        if move:
+            run.take(put_back=move == "put back")
     while len(run.queue):
         run.take()
-    run.collect()
-
     assert run.queue.bytes == 0
-    assert [item for item in run.pushed if item in run.taken] == run.taken
-    for item in run.pushed:
-        assert (item in run.taken) != run.is_lost(item)
+    run.check()
 
 
 def test_a_frame_larger_than_the_bound_of_a_message_goes_alone():
     queue = ItemQueue(10_000)
     frames = [_item("a", 1, 10), _item("a", 2, 2000), _item("a", 3, 10)]
-    queue.push(frames, sum(map(item_bytes, frames)))
+    queue.push(frames, size_of(frames))
     assert [[each.sequence for each in queue.take(500)] for _ in range(3)] == [[1], [2], [3]]
 
 
 def test_a_marker_divides_messages():
     queue = ItemQueue(10_000)
     items = [_item("a", 1, 1), _item("a", 2, 1), _item("a", 3, None), _item("a", 4, 1)]
-    queue.push(items, sum(map(item_bytes, items)))
+    queue.push(items, size_of(items))
     assert queue.take(5000) == items[:2]
     assert queue.take(5000) is items[2]
     assert queue.take(5000) == items[3:]

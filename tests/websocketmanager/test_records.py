@@ -17,6 +17,7 @@ from virtufin_examples.websocketmanager._records import (
     RecordKeeper,
     decode_record,
 )
+from virtufin_examples.websocketmanager.spool import Mark
 
 KEY = RECORD_PREFIX + "c"
 
@@ -39,7 +40,7 @@ async def test_an_epoch_and_a_block_are_written_before_they_are_used():
     assert (stored(bus).epoch, stored(bus).reserved) == (1, BLOCK_SIZE)
     second = await mine.begin_epoch()
     assert (second.epoch, second.last_sequence, second.lost_since_ns) == (2, BLOCK_SIZE, 0)
-    mine.progress = lambda: Progress(BLOCK_SIZE * 3 // 4, 5)
+    mine.progress = lambda: Progress(BLOCK_SIZE * 3 // 4, Mark(BLOCK_SIZE * 3 // 4, 5))
     assert (await mine.begin_epoch()).last_sequence == 2 * BLOCK_SIZE
     assert await mine.extend() == 3 * BLOCK_SIZE
 
@@ -48,7 +49,7 @@ async def test_after_a_restart_numbers_go_on_beyond_all_that_may_have_been_used(
     bus, clock = MemoryBus(), VirtualClock()
     first = keeper(bus, clock)
     await first.begin_epoch()
-    first.progress = lambda: Progress(400, 77)
+    first.progress = lambda: Progress(450, Mark(400, 77))
     await first.save()
     value = bus.state[KEY][0]
 

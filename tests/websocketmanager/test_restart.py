@@ -114,7 +114,10 @@ async def test_what_cannot_be_restored_is_forgotten_and_reported():
     assert "in memory only" in reports[verbatim.id]["reason"]
     assert reports[verbatim.id]["owner"] == "w"
     assert msgspec.json.decode(world.bus.state["websocketmanager.connections"][0]) == []
-    assert set(world.bus.state) == {"websocketmanager.connections"}
+    assert set(world.bus.state) == {
+        "websocketmanager.connections",
+        "websocketmanager.connections.platform",
+    }
 
 
 async def test_instances_with_names_restore_their_own():

@@ -90,7 +90,7 @@ async def test_connect_refuses_bad_input_and_nothing_changes(world, request_fiel
     )
     assert "hidden-word" not in details
     assert await world.listed() == []
-    assert world.bus.state == {}
+    assert set(world.bus.state) == {"websocketmanager.connections.platform"}
     assert world.server.attempts == []
 
 
@@ -98,7 +98,10 @@ async def test_a_first_attempt_that_fails_leaves_nothing_without_auto_reconnect(
     world.server.answers.append(SocketConnectError("connection refused"))
     await refused(world.stub.Connect(pb.ConnectRequest(url=URL)), CODE.UNAVAILABLE, "connection refused")
     assert await world.listed() == []
-    assert set(world.bus.state) == {"websocketmanager.connections"}
+    assert set(world.bus.state) == {
+        "websocketmanager.connections",
+        "websocketmanager.connections.platform",
+    }
 
 
 async def test_with_auto_reconnect_it_goes_on_trying(world):

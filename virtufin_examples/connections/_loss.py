@@ -35,6 +35,11 @@ class Loss:
         self._from_ns = 0
         self._to_ns = 0
 
+    @property
+    def last_sequence(self) -> int:
+        """The number of the last item: its gap may take that, since nothing else will come out under it."""
+        return self._last_sequence
+
     def add(self, item: StreamItem) -> None:
         """Take in an item that was dropped; items come in the order of their sequences."""
         first, last = item.sequence, item.sequence

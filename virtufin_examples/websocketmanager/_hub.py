@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 from prometheus_client import Histogram
@@ -11,33 +12,86 @@ from prometheus_client import Histogram
 from virtufin_examples.bus import Bus
 from virtufin_examples.connections import Clock
 from virtufin_examples.errors import PreconditionError
+from virtufin_examples.frames import Encoding, Markers, Overflow
+from virtufin_examples.websocketmanager._guard import TICK_SECONDS, PauseGuard
 from virtufin_examples.websocketmanager._publisher import PublishOptions, Source, TopicPublisher
+from virtufin_examples.websocketmanager.spool import Mark, Spool, TopicSpool
+
+MARKS_SECONDS = 1.0
+"""How often it is written down how far each connection is published: the gap of a restart begins there."""
 
 _log = structlog.get_logger(__name__)
 
 
-class PublisherHub:
-    """One publisher a topic, made when the first connection publishes there."""
+@dataclass(frozen=True, slots=True)
+class TopicFigures:
+    """Bytes that wait in memory and on disk, frames dropped so far."""
 
-    def __init__(self, *, bus: Bus, clock: Clock, instance: str, latency: Callable[[str], Histogram]) -> None:
+    memory_bytes: int
+    disk_bytes: int
+    dropped_frames: int
+
+
+class PublisherHub:
+    """One publisher a topic, made when the first connection publishes there or a spool holds something."""
+
+    def __init__(
+        self, *, bus: Bus, clock: Clock, instance: str, latency: Callable[[str], Histogram], spool: Spool
+    ) -> None:
         self._bus = bus
         self._clock = clock
         self._instance = instance
         self._latency = latency
+        self._spool = spool
+        self._guard = PauseGuard(clock.monotonic())
         self._publishers: dict[str, TopicPublisher] = {}
         self._dropped_before: dict[str, int] = {}
+        self._marks: dict[str, Mark] = {}
+        self._ticker: asyncio.Task[None] | None = None
+
+    @property
+    def holder(self) -> str:
+        """The name of this process as the holder of its spool."""
+        return self._spool.holder
 
     @property
     def publishers(self) -> tuple[TopicPublisher, ...]:
         """Those that have not ended."""
         return tuple(each for each in self._publishers.values() if not each.is_done)
 
-    def figures(self) -> dict[str, tuple[int, int]]:
-        """Return the queued bytes and the frames dropped so far, by topic."""
+    @property
+    def problem(self) -> str:
+        """What is wrong with the spool, or nothing."""
+        return self._spool.problem or next(
+            (
+                f"topic {each.topic}: {each.backlog.problem}"
+                for each in self.publishers
+                if each.backlog.problem
+            ),
+            "",
+        )
+
+    def figures(self) -> dict[str, TopicFigures]:
+        """Return what waits and what was dropped, by topic."""
         return {
-            topic: (each.queue.bytes, each.queue.dropped_frames + self._dropped_before.get(topic, 0))
+            topic: TopicFigures(
+                each.backlog.memory_bytes,
+                each.backlog.disk_bytes,
+                each.backlog.dropped_frames + self._dropped_before.get(topic, 0),
+            )
             for topic, each in self._publishers.items()
         }
+
+    def recovered(self, connection_id: str) -> Mark | None:
+        """Return how far a process before this one published or spooled a connection, if it said so."""
+        return self._spool.mark(connection_id)
+
+    async def start(self, platform: str, holder_of: Callable[[str], Awaitable[str]]) -> None:
+        """Open the spool and publish what it holds; see `Spool.open`."""
+        for header, spool in await self._spool.open(platform, holder_of):
+            options = PublishOptions(Encoding(header.encoding), Overflow.SPOOL, Markers(header.markers))
+            self._publishers[header.topic] = self._make(header.topic, options, spool)
+            _log.info("publishing what the last process spooled", topic=header.topic, bytes=spool.bytes)
 
     def require_free(self, topic: str, options: PublishOptions, connection_id: str) -> None:
         """Raise `PreconditionError` when another connection publishes to the topic in another way."""
@@ -64,15 +118,10 @@ class PublisherHub:
             return publisher if publisher.options == options else None
         if publisher is not None:
             self._retire(publisher)
-        publisher = TopicPublisher(
-            topic,
-            options,
-            bus=self._bus,
-            clock=self._clock,
-            instance=self._instance,
-            latency=self._latency(topic),
-        )
-        self._publishers[topic] = publisher
+        spool = None
+        if options.overflow is Overflow.SPOOL:
+            spool = self._spool.topic(topic, encoding=options.encoding, markers=options.markers)
+        publisher = self._publishers[topic] = self._make(topic, options, spool)
         return publisher
 
     def detach(self, topic: str, source: Source) -> TopicPublisher:
@@ -82,14 +131,55 @@ class PublisherHub:
         return publisher
 
     async def stop(self, seconds: float) -> None:
-        """Let all finish, at most `seconds`; what is left then is lost, which is logged."""
+        """Let all finish, at most `seconds`; what is left then is spooled, or lost, which is logged."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.gather(self._ticker, return_exceptions=True)
         running = self.publishers
         await asyncio.gather(*(publisher.finished(seconds) for publisher in running))
         for publisher in running:
             left = await publisher.abort()
             if left:
                 _log.error("stopped with items unpublished", topic=publisher.topic, items=left)
+        await self._write_marks()
+        await self._spool.close()
+
+    def _make(self, topic: str, options: PublishOptions, spool: TopicSpool | None) -> TopicPublisher:
+        if self._ticker is None:
+            self._ticker = asyncio.get_running_loop().create_task(self._tick(), name="publisher-ticker")
+        return TopicPublisher(
+            topic,
+            options,
+            bus=self._bus,
+            clock=self._clock,
+            instance=self._instance,
+            latency=self._latency(topic),
+            guard=self._guard,
+            spool=spool,
+        )
+
+    async def _tick(self) -> None:
+        marked_at = 0.0
+        while True:
+            now = self._clock.monotonic()
+            self._guard.look(now)
+            for publisher in self.publishers:
+                publisher.tick(now)
+            if now - marked_at >= MARKS_SECONDS:
+                marked_at = now
+                await self._write_marks()
+            await self._clock.sleep(TICK_SECONDS)
+
+    async def _write_marks(self) -> None:
+        marks = {
+            connection_id: publisher.published(connection_id)
+            for publisher in self._publishers.values()
+            for connection_id in publisher.sources
+        }
+        if marks != self._marks:
+            self._marks = marks
+            await self._spool.write_marks(marks)
 
     def _retire(self, publisher: TopicPublisher) -> None:
         before = self._dropped_before.get(publisher.topic, 0)
-        self._dropped_before[publisher.topic] = before + publisher.queue.dropped_frames
+        self._dropped_before[publisher.topic] = before + publisher.backlog.dropped_frames

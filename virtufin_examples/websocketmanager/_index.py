@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import uuid
 from collections.abc import Callable
 
 import msgspec
@@ -23,6 +25,17 @@ class ConnectionIndex:
     def __init__(self, bus: Bus, instance_name: str) -> None:
         self._bus = bus
         self._key = f"{INDEX_KEY}.{instance_name}" if instance_name else INDEX_KEY
+
+    async def platform(self) -> str:
+        """Return a name for what is kept here, made once: what a process leaves on disk is found by it."""
+        key = f"{self._key}.platform"
+        for _ in range(_ATTEMPTS):
+            entry = await self._bus.get_state(key)
+            if entry is not None:
+                return entry.value.decode()
+            with contextlib.suppress(ConflictError):  # another one was first
+                await self._bus.save_state(key, uuid.uuid4().hex.encode(), create=True)
+        raise ConflictError(f"{key} could not be written")
 
     async def ids(self) -> list[str]:
         """Return the ids."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from virtufin_examples.connections import Connection, HandshakeMessage, Loss
-from virtufin_examples.frames import Cause, ConnectionBeat
+from virtufin_examples.connections import Connection, ConnectionEvent, HandshakeMessage, Observer
+from virtufin_examples.frames import ConnectionBeat
 from virtufin_examples.websocketmanager._publisher import TopicPublisher
 from virtufin_examples.websocketmanager._records import (
     HandshakeEntry,
@@ -11,16 +11,19 @@ from virtufin_examples.websocketmanager._records import (
     PublishRecord,
     RecordKeeper,
 )
+from virtufin_examples.websocketmanager.spool import Mark
 
 
 class ManagedConnection:
     """One entry of the manager's table; a publisher's `Source`."""
 
-    def __init__(self, connection: Connection, keeper: RecordKeeper) -> None:
+    def __init__(self, connection: Connection, keeper: RecordKeeper, observer: Observer) -> None:
         self.connection = connection
         self.keeper = keeper
         self.publisher: TopicPublisher | None = None
         self.lease_until = 0.0
+        self._observer = observer
+        self._settled = Mark(keeper.record.last_sequence, keeper.record.last_received_ns)
         keeper.progress = self._progress
         connection.on_handshake = self._write_handshake
 
@@ -59,14 +62,43 @@ class ManagedConnection:
     def publish_to(self, publisher: TopicPublisher) -> None:
         """Hand the stream to a publisher."""
         options = publisher.options
-        self.publisher = publisher
         publisher.attach(self)
+        self.publisher = publisher
         self.connection.publish_to(publisher)
         self.keeper.update(
             publish=PublishRecord(publisher.topic, options.encoding, options.overflow, options.markers)
         )
 
+    def unpublish(self) -> TopicPublisher | None:
+        """Forget the publisher and return it; how far it came is kept."""
+        publisher, self._settled = self.publisher, self.settled
+        self.publisher = None
+        return publisher
+
     # --- a publisher's source ---
+
+    @property
+    def settled(self) -> Mark:
+        """How far its stream is published or on disk: what follows would be lost with the process."""
+        return self.publisher.settled(self.id) if self.publisher is not None else self._settled
+
+    async def confirm(self) -> None:
+        """Make sure that the record is still this process's."""
+        await self.keeper.confirm()
+
+    def note(self, error_type: str, reason: str) -> None:
+        """Report what is wrong with what becomes of its frames."""
+        self._observer.connection_changed(
+            ConnectionEvent(
+                kind="error",
+                connection_id=self.id,
+                url=self.connection.template,
+                epoch=self.connection.epoch,
+                owner=self.owner,
+                error_type=error_type,
+                reason=reason,
+            )
+        )
 
     def beat(self, last_sequence: int) -> ConnectionBeat:
         """Return its part of a heartbeat."""
@@ -77,12 +109,8 @@ class ManagedConnection:
             epoch=connection.epoch,
             last_sequence=last_sequence,
             last_received_ns=connection.stream.last_received_ns,
-            queued_bytes=self.publisher.queue.bytes if self.publisher is not None else 0,
+            queued_bytes=self.publisher.queued_bytes if self.publisher is not None else 0,
         )
-
-    def announce_loss(self, loss: Loss, cause: Cause) -> None:
-        """Put a gap into the stream."""
-        self.connection.announce_loss(loss, cause)
 
     def pause_reading(self) -> None:
         """Read nothing more from the socket."""
@@ -93,8 +121,7 @@ class ManagedConnection:
         self.connection.resume_reading()
 
     def _progress(self) -> Progress:
-        stream = self.connection.stream
-        return Progress(stream.last_sequence, stream.last_received_ns)
+        return Progress(self.connection.stream.last_sequence, self.settled)
 
 
 def _written(messages: tuple[HandshakeMessage, ...]) -> tuple[HandshakeEntry, ...]:

@@ -130,6 +130,7 @@ class ConnectionManager:
             owner=request.owner,
             lease_seconds=request.lease_seconds,
             restorable=request.auto_reconnect and url_template(request.url) == request.url,
+            holder=self._hub.holder,
         )
         managed = self._manage(spec, RecordKeeper(self._bus, self._environment.clock, record))
         try:
@@ -178,7 +179,7 @@ class ConnectionManager:
         self._hub.require_free(topic, options, connection_id)
         if current is not None:
             self._hub.detach(current.topic, managed)
-            managed.publisher = None
+            managed.unpublish()
             connection.unpublish(hold=True)
         publisher = self._hub.publisher(topic, options)
         if publisher is None:  # the same topic in another way: what is queued goes out in the old one first
@@ -194,7 +195,8 @@ class ConnectionManager:
     # --- the process ---
 
     async def start(self) -> None:
-        """Open what the last process left, and watch leases."""
+        """Publish what the last process spooled, open what it had opened, and watch leases."""
+        await self._hub.start(await self._index.platform(), self._holder_of)
         self._spawn(self._watch_leases(), "leases")
         await asyncio.gather(*(self._restore(each) for each in await self._index.ids()))
 
@@ -219,7 +221,7 @@ class ConnectionManager:
         self, spec: ConnectionSpec, keeper: RecordKeeper, handshake: tuple[HandshakeMessage, ...] = ()
     ) -> ManagedConnection:
         connection = Connection(spec, self._environment, keeper, handshake=handshake)
-        managed = ManagedConnection(connection, keeper)
+        managed = ManagedConnection(connection, keeper, self._environment.observer)
         self._connections[spec.id] = managed
         self._renew(managed)
         keeper.on_lost = lambda reason: self._spawn(self._abandon(managed, reason), "abandon")
@@ -227,6 +229,8 @@ class ConnectionManager:
 
     async def _abandon(self, managed: ManagedConnection, reason: str) -> None:
         """Stop publishing what another instance publishes now; it stays in the list, failed."""
+        if managed.publisher is not None:
+            managed.publisher.fence(managed.id)
         managed.connection.lose(reason)
         await self._stop_publish(managed)
 
@@ -245,10 +249,9 @@ class ConnectionManager:
             _log.warning("record not deleted", connection_id=managed.id, error=str(error))
 
     async def _stop_publish(self, managed: ManagedConnection) -> None:
-        publisher = managed.publisher
+        publisher = managed.unpublish()
         if publisher is None:
             return
-        managed.publisher = None
         self._hub.detach(publisher.topic, managed)
         managed.connection.unpublish()
         await publisher.finished(FLUSH_SECONDS)
@@ -269,6 +272,14 @@ class ConnectionManager:
             now = clock.monotonic()
             lapsed = [each for each in self.all() if each.lease_seconds and each.lease_until <= now]
             await asyncio.gather(*(self._end(managed, reason="lease lapsed") for managed in lapsed))
+
+    async def _holder_of(self, connection_id: str) -> str:
+        """Return the process that last wrote a connection's record; nothing when there is none."""
+        entry = await self._bus.get_state(RECORD_PREFIX + connection_id)
+        try:
+            return decode_record(entry.value).holder if entry is not None else ""
+        except msgspec.DecodeError:  # restoring reports it
+            return ""
 
     async def _restore(self, connection_id: str) -> None:
         """Open a connection of the last process again, or say why not and forget it."""
@@ -301,6 +312,11 @@ class ConnectionManager:
                 "a message of its handshake or the query of its url was in memory only",
                 hint='send keys as references, with "secrets": true',
             )
+        mark = self._hub.recovered(record.id)
+        if mark is not None and mark.sequence > record.last_sequence:
+            record = msgspec.structs.replace(
+                record, last_sequence=mark.sequence, last_received_ns=mark.received_ns
+            )
         spec = ConnectionSpec(
             id=record.id,
             url=record.url,
@@ -312,7 +328,7 @@ class ConnectionManager:
         keeper = RecordKeeper(
             self._bus,
             self._environment.clock,
-            msgspec.structs.replace(record, instance_id=self._instance_id),
+            msgspec.structs.replace(record, instance_id=self._instance_id, holder=self._hub.holder),
             stored=stored,
         )
         return self._manage(spec, keeper, record.messages())
@@ -344,7 +360,7 @@ class ConnectionManager:
         if not await old.finished(FLUSH_SECONDS):
             managed.publish_to(old)
             raise UnavailableError(
-                f"topic {topic!r} still has {old.queue.bytes} bytes to publish as {old.options.encoding}",
+                f"topic {topic!r} still has {old.queued_bytes} bytes to publish as {old.options.encoding}",
                 hint="the bus is slow or down: try again when it has caught up",
             )
         publisher = self._hub.publisher(topic, options)

@@ -59,11 +59,20 @@ class ManagerCollector(Collector):
         yield from (states, frames, size, reconnects, held)
 
     def _topics(self) -> Iterator[Metric]:
-        queued = GaugeMetricFamily(_PREFIX + "queue_bytes", "Waiting for the bus.", labels=["topic"])
+        queued = GaugeMetricFamily(
+            _PREFIX + "queue_bytes", "Waiting for the bus in memory.", labels=["topic"]
+        )
         dropped = CounterMetricFamily(
             _PREFIX + "dropped_frames", "Frames dropped, each inside an announced gap.", labels=["topic"]
         )
-        for topic, (queue_bytes, dropped_frames) in self._hub.figures().items():
-            queued.add_metric([topic], queue_bytes)
-            dropped.add_metric([topic], dropped_frames)
-        yield from (queued, dropped)
+        spooled = GaugeMetricFamily(_PREFIX + "spool_bytes", "Waiting for the bus on disk.", labels=["topic"])
+        for topic, figures in self._hub.figures().items():
+            queued.add_metric([topic], figures.memory_bytes)
+            spooled.add_metric([topic], figures.disk_bytes)
+            dropped.add_metric([topic], figures.dropped_frames)
+        failing = GaugeMetricFamily(
+            _PREFIX + "spool_failing",
+            "1 while the spool takes nothing more, or drops the oldest to take the newest.",
+            value=float(bool(self._hub.problem)),
+        )
+        yield from (queued, spooled, dropped, failing)

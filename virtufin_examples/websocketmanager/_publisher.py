@@ -13,7 +13,7 @@ from prometheus_client import Histogram
 
 from virtufin_examples.bus import Bus
 from virtufin_examples.connections import Clock, Loss, StreamItem
-from virtufin_examples.errors import InvalidInputError, ResourceLimitError, VirtufinError
+from virtufin_examples.errors import ConflictError
 from virtufin_examples.frames import (
     BATCH_CONTENT_TYPE,
     BATCH_EVENT_TYPE,
@@ -22,6 +22,7 @@ from virtufin_examples.frames import (
     ConnectionBeat,
     Encoding,
     Frame,
+    Gap,
     Heartbeat,
     Markers,
     Note,
@@ -31,23 +32,18 @@ from virtufin_examples.frames import (
     encode_note,
     events_topic,
 )
-from virtufin_examples.websocketmanager._queue import ItemQueue
+from virtufin_examples.websocketmanager import _backlog
+from virtufin_examples.websocketmanager._backlog import Backlog
+from virtufin_examples.websocketmanager._guard import PauseGuard
+from virtufin_examples.websocketmanager._sender import FencedError, NotTakenError, Sender
+from virtufin_examples.websocketmanager.spool import Batch, Mark, TopicSpool, mark_of
 
-QUEUE_BYTES = 64 * 1024 * 1024
 BATCH_BYTES = 512 * 1024
 HEARTBEAT_SECONDS = 2.0
-MAX_PUBLISH_BYTES = 16 * 1024 * 1024 - 64 * 1024
-"""Dapr's limit with room for the request around the data."""
-
-MAX_REFUSALS = 10
-"""So often may the bus call one message invalid or too large, over half a minute, before it is given up: a
-broker with a lower limit must not stop the topic for good. A bus that is down is waited for without limit."""
-
 BEHIND_BYTES = 1024 * 1024
 BEHIND_LOG_SECONDS = 60.0
-_RETRY_BASE_SECONDS = 0.1
-_RETRY_CAP_SECONDS = 5.0
 _STRUCTURED = "application/cloudevents+json"
+_NOTHING = Mark(0, 0)
 _log = structlog.get_logger(__name__)
 
 
@@ -55,17 +51,13 @@ _log = structlog.get_logger(__name__)
 class PublishOptions:
     """How a topic is published.
 
-    `overflow`: `block` stops reading from the sockets, `drop_oldest` drops with an announced gap. `spool` is
-    the default; until frames can be spooled to disk it keeps 64 MiB in memory and then does as `drop_oldest`.
+    `overflow` is what happens to what the bus does not take: `spool` (the default) keeps it on disk, `block`
+    stops reading from the sockets, `drop_oldest` drops with an announced gap.
     """
 
     encoding: Encoding = Encoding.FRAME
     overflow: Overflow = Overflow.SPOOL
     markers: Markers = Markers.COMPANION
-
-
-class NotTakenError(ResourceLimitError):
-    """A message that the bus will never take."""
 
 
 class Source(Protocol):
@@ -74,11 +66,18 @@ class Source(Protocol):
     @property
     def id(self) -> str: ...
 
+    @property
+    def settled(self) -> Mark:
+        """How far its stream was published before it came here."""
+
     def beat(self, last_sequence: int) -> ConnectionBeat:
         """Return its part of a heartbeat, having published up to `last_sequence`."""
 
-    def announce_loss(self, loss: Loss, cause: Cause) -> None:
-        """Put a gap into its stream."""
+    async def confirm(self) -> None:
+        """Make sure that it is still this process's; `ConflictError` when it is not."""
+
+    def note(self, error_type: str, reason: str) -> None:
+        """Tell the user that something is wrong with what becomes of its frames."""
 
     def pause_reading(self) -> None: ...
 
@@ -89,7 +88,8 @@ class TopicPublisher:
     """The publisher of one topic; an `Outlet`.
 
     One message is in flight at a time, which keeps the order; what comes in meanwhile goes with the next. A
-    message that the bus does not take is tried again until it does. `latency` is already labelled.
+    message that the bus does not take is tried again until it does. `latency` is already labelled. `spool` is
+    for the policy of that name; one that holds something is published first, with or without connections.
     """
 
     def __init__(
@@ -101,24 +101,32 @@ class TopicPublisher:
         clock: Clock,
         instance: str,
         latency: Histogram,
+        guard: PauseGuard,
+        spool: TopicSpool | None,
     ) -> None:
         self.topic = topic
         self.options = options
-        self.queue = ItemQueue(QUEUE_BYTES)
-        self._bus = bus
+        self.backlog = Backlog(
+            clock,
+            instance,
+            limit_bytes=_backlog.QUEUE_BYTES,
+            spool=spool,
+            on_full=self._block if options.overflow is Overflow.BLOCK else None,
+            on_problem=self._on_problem,
+        )
         self._clock = clock
-        self._instance = instance
-        self._latency = latency
+        self._sender = Sender(bus, clock, guard, latency=latency, confirm=self._confirm)
         self._sources: dict[str, Source] = {}
-        self._sent_sequences: dict[str, int] = {}
+        self._sent: dict[str, Mark | StreamItem] = {}
+        self._fenced: set[str] = set()
         self._leaving: Source | None = None
+        self._ends_when_empty = spool is not None and spool.is_active
         self._paused: list[Source] = []
-        self._blocks = options.overflow is Overflow.BLOCK
         self._batch = options.encoding is Encoding.BATCH
         self._notes_topic = topic if options.markers is Markers.INLINE else events_topic(topic)
         self._wake = asyncio.Event()
+        self._is_over = False
         self._beat = "start" if options.markers is not Markers.NONE else ""
-        self._last_message_at = clock.monotonic()
         self._behind_logged_at = -BEHIND_LOG_SECONDS
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._run(), name=f"publish-{topic}")
@@ -132,35 +140,51 @@ class TopicPublisher:
     @property
     def is_done(self) -> bool:
         """Whether all is published and the publisher has ended."""
-        return self._task.done()
+        return self._is_over or self._task.done()
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait for the bus, in memory and on disk."""
+        return self.backlog.memory_bytes + self.backlog.disk_bytes
 
     def attach(self, source: Source) -> None:
         """Take a connection's stream from now on."""
-        self._leaving = None
+        self._leaving, self._ends_when_empty = None, False
         self._sources[source.id] = source
-        self._sent_sequences.setdefault(source.id, 0)
+        self._sent.setdefault(source.id, source.settled)
         self._wake.set()
 
     def detach(self, source: Source) -> None:
         """Take no more of a connection; without any, the publisher ends when all is published."""
-        loss = self.queue.take_loss(source.id)
-        if loss is not None:
-            source.announce_loss(loss, Cause.OVERFLOW)
         self._sources.pop(source.id, None)
         if source in self._paused:
             self._paused.remove(source)
             source.resume_reading()
         if not self._sources:
-            self._leaving = source
+            self._leaving, self._ends_when_empty = source, True
         self._wake.set()
+
+    def fence(self, connection_id: str) -> None:
+        """Publish nothing more of a connection that another process has taken: it is announced there."""
+        self._fenced.add(connection_id)
 
     def put(self, items: Sequence[StreamItem], size: int) -> None:
         """Take numbered items; the hot path."""
-        queue = self.queue
-        queue.push(items, size)
-        if queue.is_over:
-            self._overflow(items[0].connection_id)
+        self.backlog.put(items, size)
         self._wake.set()
+
+    def published(self, connection_id: str) -> Mark:
+        """Return how far a connection's stream is published."""
+        return _mark(self._sent.get(connection_id, _NOTHING))
+
+    def settled(self, connection_id: str) -> Mark:
+        """Return how far a connection's stream is published or on disk."""
+        published, spooled = self.published(connection_id), self.backlog.spooled(connection_id)
+        return spooled if spooled is not None and spooled.sequence > published.sequence else published
+
+    def tick(self, now: float) -> None:
+        """Look, every half second or so, how long the bus has been refusing."""
+        self.backlog.tick(self._sender.trying_seconds(now))
 
     async def finished(self, seconds: float) -> bool:
         """Wait until a publisher without connections has published all; False when time is up.
@@ -173,141 +197,156 @@ class TopicPublisher:
         return bool(done)
 
     async def abort(self) -> int:
-        """End at once; return how many items were not published."""
+        """End at once; what is spooled stays for the next process. Return how many items are lost."""
         for task in (self._task, self._beats):
             task.cancel()
         await asyncio.gather(self._task, self._beats, return_exceptions=True)
-        return len(self.queue)
+        return await self.backlog.close()
 
     # --- inside ---
 
-    def _overflow(self, connection_id: str) -> None:
-        if not self._blocks:
-            self.queue.drop_oldest()
-            return
+    def _block(self, connection_id: str) -> None:
         source = self._sources.get(connection_id)
         if source is not None and source not in self._paused:
             self._paused.append(source)
             source.pause_reading()
 
+    def _on_problem(self, problem: str) -> None:
+        if not problem:
+            _log.info("topic is spooled again", topic=self.topic)
+            return
+        _log.error("topic cannot be spooled", topic=self.topic, problem=problem)
+        for source in self._sources.values():
+            source.note("SpoolFailed", f"topic {self.topic}: {problem}")
+
     async def _run(self) -> None:
+        backlog = self.backlog
         try:
             while True:
-                if self._beat and (self._beat == "start" or not len(self.queue)):
+                if self._beat and (self._beat == "start" or not backlog.has_items):
                     kind, self._beat = self._beat, ""
                     if kind == "start" or self._quiet_seconds() >= HEARTBEAT_SECONDS:
                         await self._heartbeat(kind)
-                elif len(self.queue):
-                    await self._publish_next()
-                    self._relieve()
-                elif self._leaving is not None:
-                    break
+                elif backlog.has_items:
+                    batch = await backlog.take(BATCH_BYTES if self._batch else 0)
+                    if batch is not None:
+                        await self._publish_batch(batch)
+                        await backlog.done()
+                        self._relieve()
+                elif self._ends_when_empty:
+                    if self.options.markers is not Markers.NONE and not self._fenced:
+                        await self._heartbeat("stop")
+                    if self._ends_when_empty and not backlog.has_items:  # nobody came meanwhile
+                        self._is_over = True
+                        break
                 else:
                     self._wake.clear()
                     await self._wake.wait()
-            if self.options.markers is not Markers.NONE:
-                await self._heartbeat("stop")
+            await backlog.close()
         finally:
             self._beats.cancel()
 
-    async def _publish_next(self) -> None:
-        item = self.queue.take(BATCH_BYTES if self._batch else 0)
-        if not isinstance(item, list):
-            if self.options.markers is not Markers.NONE:
-                await self._publish_note(msgspec.structs.replace(item, topic=self.topic))
-            self._sent_sequences[item.connection_id] = item.sequence
+    async def _publish_batch(self, batch: Batch) -> None:
+        items = batch.items
+        if not isinstance(items, list):
+            if items.connection_id not in self._fenced:
+                await self._publish_note(msgspec.structs.replace(items, topic=self.topic))
+                self._sent[items.connection_id] = items
             return
-        try:
-            if self._batch:
-                metadata = {
-                    "cloudevent.type": BATCH_EVENT_TYPE,
-                    "cloudevent.subject": f"{self.topic}/{item[0].sequence}",
-                }
-                data = encode_batch(item, instance=self._instance)
-                await self._publish(self.topic, data, BATCH_CONTENT_TYPE, metadata)
-            else:
-                await self._publish(self.topic, encode_frame_event(item[0]), _STRUCTURED, None)
-                self._say_when_behind()
-        except Exception as error:  # noqa: BLE001 - what cannot be encoded or taken must not end the publisher
-            self._give_up(item, error)
-        for frame in item:
-            self._sent_sequences[frame.connection_id] = frame.sequence
+        while items:
+            if self._fenced:
+                items = [frame for frame in items if frame.connection_id not in self._fenced]
+            try:
+                await self._publish_frames(items, batch.instance)
+            except FencedError:
+                continue
+            except Exception as error:  # noqa: BLE001 - what cannot be encoded or taken must not end the publisher
+                await self._give_up(items, error)
+            break
+        for frame in items:
+            self._sent[frame.connection_id] = frame
+
+    async def _publish_frames(self, frames: list[Frame], instance: str) -> None:
+        if not frames:
+            return
+        if not self._batch:
+            await self._sender.send(self.topic, encode_frame_event(frames[0]), _STRUCTURED, None)
+            self._say_when_behind()
+            return
+        metadata = {
+            "cloudevent.type": BATCH_EVENT_TYPE,
+            "cloudevent.subject": f"{self.topic}/{frames[0].sequence}",
+        }
+        await self._sender.send(
+            self.topic, encode_batch(frames, instance=instance), BATCH_CONTENT_TYPE, metadata
+        )
 
     async def _publish_note(self, note: Note) -> None:
+        if self.options.markers is Markers.NONE:
+            return
         kind, data = encode_note(note)
         try:
-            await self._publish(self._notes_topic, data, NOTE_CONTENT_TYPE, {"cloudevent.type": kind})
+            await self._sender.send(self._notes_topic, data, NOTE_CONTENT_TYPE, {"cloudevent.type": kind})
         except NotTakenError as error:  # its number stays a hole, which subscribers find
             _log.error("note cannot be published", topic=self._notes_topic, kind=kind, error=str(error))
+        except FencedError:  # a heartbeat comes again, a marker is its new owner's to send
+            _log.info("note dropped: another process has the connection", topic=self._notes_topic)
 
-    async def _publish(
-        self, topic: str, data: bytes, content_type: str, metadata: dict[str, str] | None
-    ) -> None:
-        """Publish until the bus takes it; raises `NotTakenError` for what it never will."""
-        if len(data) > MAX_PUBLISH_BYTES:
-            raise NotTakenError(f"message of {len(data)} bytes, the bus takes {MAX_PUBLISH_BYTES}")
-        refusals = 0
-        pause_seconds = _RETRY_BASE_SECONDS
-        while True:
-            began = self._clock.monotonic()
-            try:
-                await self._bus.publish(topic, data, content_type=content_type, metadata=metadata)
-            except VirtufinError as error:
-                refusals += isinstance(error, (InvalidInputError, ResourceLimitError))
-                if refusals >= MAX_REFUSALS:
-                    raise NotTakenError(f"refused {refusals} times: {error}") from error
-                _log.warning(
-                    "publish failed, trying again", topic=topic, queued=self.queue.bytes, error=str(error)
-                )
-                await self._clock.sleep(pause_seconds)
-                pause_seconds = min(_RETRY_CAP_SECONDS, pause_seconds * 2)
-            else:
-                self._last_message_at = self._clock.monotonic()
-                self._latency.observe(self._last_message_at - began)
-                return
-
-    def _give_up(self, frames: list[Frame], error: Exception) -> None:
-        """Announce frames that no bus will take as lost; they must not hold up what follows."""
+    async def _give_up(self, frames: list[Frame], error: Exception) -> None:
+        """Announce frames that no bus will take as lost, in their place: they must not hold up the rest."""
         _log.error("frames cannot be published", topic=self.topic, frames=len(frames), error=str(error))
         losses: dict[str, Loss] = {}
         for frame in frames:
             losses.setdefault(frame.connection_id, Loss()).add(frame)
+        self.backlog.refused_frames += len(frames)
         for connection_id, loss in losses.items():
-            source = self._sources.get(connection_id) or self._leaving
-            self.queue.dropped_frames += loss.frames
-            if source is not None:
-                source.announce_loss(loss, Cause.BUS)
+            gap: Gap = loss.gap(connection_id, loss.last_sequence, Cause.BUS)
+            await self._publish_note(msgspec.structs.replace(gap, topic=self.topic))
+
+    async def _confirm(self) -> bool:
+        """Look whether all connections are still ours; False when one is not."""
+        sources = [each for each in self._sources.values() if each.id not in self._fenced]
+        answers = await asyncio.gather(*(each.confirm() for each in sources), return_exceptions=True)
+        lost = False
+        for source, answer in zip(sources, answers, strict=True):
+            if isinstance(answer, ConflictError):
+                _log.error("connection lost while the process stood still", connection_id=source.id)
+                self.fence(source.id)
+                lost = True
+            elif isinstance(answer, BaseException):
+                raise answer
+        return not lost
 
     def _relieve(self) -> None:
-        """After a message is out: announce what had to be dropped, read again where there is room."""
-        for connection_id, loss in self.queue.take_losses().items():
-            source = self._sources.get(connection_id)
-            if source is not None:
-                source.announce_loss(loss, Cause.OVERFLOW)
-        if self._paused and self.queue.bytes < self.queue.limit_bytes // 2:
+        """After a message is out: read again where there is room."""
+        if self._paused and self.backlog.has_room:
             paused, self._paused = self._paused, []
             for source in paused:
                 source.resume_reading()
 
     def _say_when_behind(self) -> None:
         now = self._clock.monotonic()
-        if self.queue.bytes > BEHIND_BYTES and now - self._behind_logged_at >= BEHIND_LOG_SECONDS:
+        if self.queued_bytes > BEHIND_BYTES and now - self._behind_logged_at >= BEHIND_LOG_SECONDS:
             self._behind_logged_at = now
             _log.warning(
                 "topic falls behind: one message a frame is too slow for this feed",
                 topic=self.topic,
-                queued_bytes=self.queue.bytes,
+                queued_bytes=self.queued_bytes,
                 remedy='publish with "encoding": "batch"',
             )
 
     async def _heartbeat(self, kind: str) -> None:
         sources = tuple(self._sources.values()) or ((self._leaving,) if self._leaving is not None else ())
-        beats = tuple(source.beat(self._sent_sequences.get(source.id, 0)) for source in sources)
+        beats = tuple(
+            source.beat(self.published(source.id).sequence)
+            for source in sources
+            if source.id not in self._fenced
+        )
         note = Heartbeat(topic=self.topic, kind=kind, sent_ns=self._clock.now_ns(), connections=beats)
         await self._publish_note(note)
 
     def _quiet_seconds(self) -> float:
-        return self._clock.monotonic() - self._last_message_at
+        return self._clock.monotonic() - self._sender.last_message_at
 
     async def _beat_when_quiet(self) -> None:
         if self.options.markers is Markers.NONE:
@@ -319,3 +358,7 @@ class TopicPublisher:
                 self._wake.set()
                 quiet = 0.0
             await self._clock.sleep(HEARTBEAT_SECONDS - quiet)
+
+
+def _mark(sent: Mark | StreamItem) -> Mark:
+    return sent if isinstance(sent, Mark) else mark_of(sent)

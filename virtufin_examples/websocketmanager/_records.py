@@ -13,6 +13,7 @@ import structlog
 from virtufin_examples.bus import Bus
 from virtufin_examples.connections import BLOCK_SIZE, LOW_WATER, Clock, Grant, HandshakeMessage
 from virtufin_examples.errors import ConflictError, VirtufinError
+from virtufin_examples.websocketmanager.spool import Mark
 
 RECORD_PREFIX = "websocketmanager.connection."
 _RETRY_SECONDS = 1.0
@@ -38,13 +39,15 @@ class PublishRecord(msgspec.Struct, frozen=True):
 class ConnectionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What outlives the process. `url` has neither user info nor query.
 
-    `reserved` is the last sequence that may have been given. `last_sequence` and `last_received_ns` are as of
-    `saved_ns`; more may have followed unless the process stopped in order.
+    `reserved` is the last sequence that may have been given. `last_sequence` and `last_received_ns` tell how
+    far the stream was published or spooled at `saved_ns`; more may have followed unless the process stopped
+    in order. `holder` is the process that writes the record.
     """
 
     id: str
     url: str
     instance_id: str
+    holder: str = ""
     auto_reconnect: bool = False
     connector: str = ""
     options: dict[str, str] = {}
@@ -70,14 +73,14 @@ class ConnectionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a connection has come."""
+    """How far a connection has come: the last number given, and what is published or spooled."""
 
     last_sequence: int
-    last_received_ns: int
+    settled: Mark
 
 
 def _no_progress() -> Progress:
-    return Progress(0, 0)
+    return Progress(0, Mark(0, 0))
 
 
 def _ignore(_reason: str) -> None:
@@ -187,8 +190,8 @@ class RecordKeeper:
                 record = msgspec.structs.replace(
                     self._record,
                     **changes,
-                    last_sequence=max(self._record.last_sequence, progress.last_sequence),
-                    last_received_ns=max(self._record.last_received_ns, progress.last_received_ns),
+                    last_sequence=max(self._record.last_sequence, progress.settled.sequence),
+                    last_received_ns=max(self._record.last_received_ns, progress.settled.received_ns),
                     saved_ns=self._clock.now_ns(),
                 )
                 await self._swap(msgspec.json.encode(record))

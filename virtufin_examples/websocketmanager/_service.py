@@ -18,7 +18,7 @@ from virtufin_examples.connections import (
     SocketNetwork,
     SystemClock,
 )
-from virtufin_examples.service import Addresses, Chassis, GrpcService
+from virtufin_examples.service import Addresses, Chassis, GrpcService, Readiness
 from virtufin_examples.settings import PlatformSettings
 from virtufin_examples.websocketmanager._hub import PublisherHub
 from virtufin_examples.websocketmanager._index import ConnectionIndex
@@ -27,9 +27,11 @@ from virtufin_examples.websocketmanager._manager import ConnectionManager, Manag
 from virtufin_examples.websocketmanager._metrics import ManagerCollector, publish_latency
 from virtufin_examples.websocketmanager._secrets import BusSecrets
 from virtufin_examples.websocketmanager._servicer import WebSocketManagerServicer
+from virtufin_examples.websocketmanager.spool import Spool, spool_root
 
 SERVICE_NAME = "virtufin.v1.WebSocketManager"
 _LIFECYCLE_FLUSH_SECONDS = 2.0
+_MEGABYTE = 1024 * 1024
 
 
 class WebSocketManagerService:
@@ -66,7 +68,18 @@ class WebSocketManagerService:
         instance_id = settings.instance_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         registry = CollectorRegistry()
         latency = publish_latency(registry)
-        hub = PublisherHub(bus=bus, clock=clock, instance=instance_id, latency=latency.labels)
+        hub = PublisherHub(
+            bus=bus,
+            clock=clock,
+            instance=instance_id,
+            latency=latency.labels,
+            spool=Spool(
+                spool_root(settings.spool_dir, settings.data_dir),
+                settings.spool_max_mb * _MEGABYTE,
+                holder=uuid.uuid4().hex,
+                instance=instance_id,
+            ),
+        )
         self._lifecycle = LifecyclePublisher(bus, instance_id)
         environment = ManagerEnvironment(
             network=self._network or PicowsNetwork(now_ns=clock.now_ns),
@@ -100,6 +113,7 @@ class WebSocketManagerService:
             port_setting="VIRTUFIN_WEBSOCKETMANAGER_GRPC_PORT or VIRTUFIN_WEBSOCKETMANAGER_HTTP_PORT",
             api_keys=settings.accepted_keys,
             registry=registry,
+            readiness=lambda: Readiness(ready=True, checks={"spool": hub.problem or "ok"}),
         )
         addresses = await self._chassis.start()
         self._lifecycle.start()

@@ -172,12 +172,12 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
             last_received_ns=stream.last_received_ns,
             restorable=connection.restorable,
             simulated=connection.simulated,
-            reason=connection.reason,
+            reason=connection.reason or (publisher.backlog.problem if publisher is not None else ""),
             encoding=publisher.options.encoding.value if publisher is not None else "",
             frames=stream.frames,
             reconnects=connection.reconnects,
             held_bytes=stream.held_bytes,
-            queued_bytes=publisher.queue.bytes if publisher is not None else 0,
+            queued_bytes=publisher.queued_bytes if publisher is not None else 0,
             auto_reconnect=connection.spec.auto_reconnect,
         )
 
