@@ -10,6 +10,7 @@ from virtufin_examples.cli import (
     _record,
     _services,
     _simulate,
+    _status,
     _subscribe,
     _up,
     _workers,
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (_up, _feed, _subscribe, _record, _connections, _workers, _simulate, _services):
+for _module in (_up, _feed, _status, _subscribe, _record, _connections, _workers, _simulate, _services):
     _module.register(app)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from virtufin_examples.client._close_feed import RUN_TAG, close_feed
     from virtufin_examples.client._commands import COMMAND_TOPIC, RESPONSE_TOPIC, WorkerCommands
     from virtufin_examples.client._connections import WebSocketManagerClient
+    from virtufin_examples.client._diagnosis import Diagnosis, Finding, Health, Link
     from virtufin_examples.client._embedded import (
         SIMULATOR_SECRET_NAME,
         ChildService,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from virtufin_examples.client._feed_settings import FeedSettings
     from virtufin_examples.client._open_feed import new_run_id, open_feed
     from virtufin_examples.client._pace import AtOnce, OnCredit, Pace, Timed
+    from virtufin_examples.client._probe import LISTEN_SECONDS, feed_status
     from virtufin_examples.client._record import Recorded, record
     from virtufin_examples.client._replay import Replay, Replayed, default_topic, open_replay
     from virtufin_examples.client._replies import ConnectionInfo, Connections, Created, Reply, Stopped
@@ -61,6 +63,8 @@ _MODULES = {
     "_feed_settings": ("FeedSettings",),
     "_open_feed": ("new_run_id", "open_feed"),
     "_pace": ("AtOnce", "OnCredit", "Pace", "Timed"),
+    "_diagnosis": ("Diagnosis", "Finding", "Health", "Link"),
+    "_probe": ("LISTEN_SECONDS", "feed_status"),
     "_record": ("Recorded", "record"),
     "_replay": ("Replay", "Replayed", "default_topic", "open_replay"),
     "_replies": ("ConnectionInfo", "Connections", "Created", "Reply", "Stopped"),
@@ -79,6 +83,7 @@ _HOMES |= dict.fromkeys(_ITEMS, "virtufin_examples.frames")
 __all__ = [
     "COMMAND_TOPIC",
     "DEFAULT_ENDPOINT",
+    "LISTEN_SECONDS",
     "RESPONSE_TOPIC",
     "RUN_TAG",
     "SIMULATOR_SECRET_NAME",
@@ -91,15 +96,19 @@ __all__ = [
     "Connections",
     "Created",
     "Credentials",
+    "Diagnosis",
     "EmbeddedPlatform",
     "EmbeddedSimulator",
     "Engine",
     "Feed",
     "FeedInfo",
     "FeedSettings",
+    "Finding",
     "Frame",
     "Gap",
+    "Health",
     "Late",
+    "Link",
     "Method",
     "OnCredit",
     "Pace",
@@ -125,6 +134,7 @@ __all__ = [
     "WorkerStatus",
     "close_feed",
     "default_topic",
+    "feed_status",
     "new_run_id",
     "open_feed",
     "open_replay",

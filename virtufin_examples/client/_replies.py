@@ -10,7 +10,10 @@ from virtufin_examples.errors import VirtufinError, error_from_status
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection as `List` shows it (`virtufin.v1.WebSocketConnection`); times are Unix nanoseconds."""
+    """A connection as `List` shows it (`virtufin.v1.WebSocketConnection`); times are Unix nanoseconds.
+
+    Symbols are empty where a WebSocketManager does not tell them.
+    """
 
     id: str
     url: str = ""
@@ -33,6 +36,10 @@ class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
     held_bytes: int = 0
     queued_bytes: int = 0
     auto_reconnect: bool = False
+    wanted_symbols: tuple[str, ...] = ()
+    acknowledged_symbols: tuple[str, ...] = ()
+    stale_symbols: tuple[str, ...] = ()
+    spooled_bytes: int = 0
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
