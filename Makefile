@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 UV := $(BIN)/uv
 ARGS ?=
+RECORDED ?= ../shared/data/binance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup example test check format bench protos lock worker clean
+.PHONY: help setup example test test-recorded check format bench protos lock worker clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ example: $(VENV)/.run ## run the Alpaca example (ARGS="--frames 50 --json")
 
 test: $(VENV)/.dev ## run the tests (ARGS="tests/frames -k gap")
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-recorded: $(VENV)/.dev ## rebuild real order books from recorded data (RECORDED=folder)
+	@VIRTUFIN_RECORDED_DATA=$(RECORDED) $(BIN)/python -m pytest tests/recorded $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, generated code, lock
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@ from virtufin_examples.simulators._alpaca import (
     SIMULATED_SECRET,
     AlpacaSimulator,
 )
+from virtufin_examples.simulators._binance_recording import BinanceRecording, parse_recording
 from virtufin_examples.simulators._faults import Fault, FaultKind, FaultLine, Faults, parse_plan, random_plan
 from virtufin_examples.simulators._market import Emitted, Market
 
@@ -14,6 +15,7 @@ __all__ = [
     "SIMULATED_KEY",
     "SIMULATED_SECRET",
     "AlpacaSimulator",
+    "BinanceRecording",
     "Emitted",
     "Fault",
     "FaultKind",
@@ -21,5 +23,6 @@ __all__ = [
     "Faults",
     "Market",
     "parse_plan",
+    "parse_recording",
     "random_plan",
 ]
