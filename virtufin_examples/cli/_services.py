@@ -202,6 +202,7 @@ def websocketmanager(
     grpc_port: GrpcPort = None,
     http_port: HttpPort = None,
     dapr: Dapr = None,
+    data: Annotated[Path | None, typer.Option(help="Folder that holds the spool.")] = None,
     log_level: LogLevel = None,
     as_json: AsJson = False,
     ephemeral: Ephemeral = False,
@@ -216,6 +217,7 @@ def websocketmanager(
             websocketmanager_grpc_port=grpc_port,
             websocketmanager_http_port=http_port,
             DAPR_GRPC_ENDPOINT=sidecar_address(dapr),
+            data_dir=data,
             log_level=log_level,
         )
         start_logs(settings, "websocketmanager")

@@ -42,7 +42,7 @@ def up(
 
     async def work() -> None:
         ports = dict.fromkeys(_PORTS, 0) if free_ports or ephemeral else {}
-        websockets = _websocketmanager(host=host, log_level=log_level, free_ports=bool(ports))
+        websockets = _websocketmanager(host=host, data=data, log_level=log_level, free_ports=bool(ports))
         try:
             await websockets.spawn()  # first of all: what it has to load is what the start takes longest for
             settings = load_settings(host=host, data_dir=data, log_level=log_level, **ports)
@@ -81,11 +81,13 @@ def _address_line(addresses: Up) -> dict[str, str]:
     return line
 
 
-def _websocketmanager(*, host: str | None, log_level: str | None, free_ports: bool) -> SupervisedChild:
+def _websocketmanager(
+    *, host: str | None, data: Path | None, log_level: str | None, free_ports: bool
+) -> SupervisedChild:
     """Return the child; it reads what is not among our flags from the environment itself."""
     from virtufin_examples.cli._child import SupervisedChild
 
-    flags = {"--host": host, "--log-level": log_level}
+    flags = {"--host": host, "--data": data and str(data), "--log-level": log_level}
     if free_ports:
         flags |= {"--grpc-port": "0", "--http-port": "0"}
     given = [part for flag, value in flags.items() if value is not None for part in (flag, value)]
