@@ -87,7 +87,7 @@ def _websocketmanager(
     """Return the child; it reads what is not among our flags from the environment itself."""
     from virtufin_examples.cli._child import SupervisedChild
 
-    flags = {"--host": host, "--data": data and str(data), "--log-level": log_level}
+    flags = {"--host": host, "--data": None if data is None else str(data), "--log-level": log_level}
     if free_ports:
         flags |= {"--grpc-port": "0", "--http-port": "0"}
     given = [part for flag, value in flags.items() if value is not None for part in (flag, value)]
