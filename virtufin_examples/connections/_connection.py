@@ -17,7 +17,6 @@ from virtufin_examples.connections._handshake import Handshake, HandshakeMessage
 from virtufin_examples.connections._healing import Watch
 from virtufin_examples.connections._line import OVERLAP_SECONDS, Line
 from virtufin_examples.connections._link import Link
-from virtufin_examples.connections._loss import Loss
 from virtufin_examples.connections._patrol import Patrol
 from virtufin_examples.connections._sequencer import Grant, Ledger
 from virtufin_examples.connections._state import ConnectionEvent, State, StateMachine
@@ -29,7 +28,6 @@ from virtufin_examples.errors import (
     VenueError,
     VirtufinError,
 )
-from virtufin_examples.frames import Cause
 from virtufin_examples.venues import Seen, Session
 
 PATIENCE_SECONDS = 5.0
@@ -217,10 +215,6 @@ class Connection:
         """Hand no more frames on; see `Stream.unpublish`."""
         self.stream.unpublish(hold=hold)
         self.resume_reading()
-
-    def announce_loss(self, loss: Loss, cause: Cause) -> None:
-        """Put a gap for items that the outlet dropped into the stream."""
-        self.stream.announce_loss(loss, cause, self._clock.now_ns())
 
     def pause_reading(self) -> None:
         """Read nothing until `resume_reading`, on these sockets and the next."""

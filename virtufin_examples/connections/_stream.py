@@ -13,7 +13,6 @@ from virtufin_examples.connections._hold import HoldBuffer
 from virtufin_examples.connections._loss import (
     FRAME_OVERHEAD_BYTES,
     MARKER_BYTES,
-    Loss,
     StreamItem,
     item_bytes,
 )
@@ -124,14 +123,17 @@ class Stream:
             self._announce_break(epoch, now_ns, ended=False)
 
     def publish_to(self, outlet: Outlet, now_ns: int) -> None:
-        """Hand what is held to the outlet, and then all that comes; what had been dropped is announced."""
+        """Hand what is held to the outlet, and then all that comes.
+
+        What had been dropped is announced in its place: before the rest, by the number of the last of it.
+        """
         items, loss = self._hold.drain(now_ns)
         self._outlet = outlet
         self.published_once = True
+        if loss is not None:
+            outlet.put([loss.gap(self._connection_id, loss.last_sequence, Cause.UNPUBLISHED)], MARKER_BYTES)
         if items:
             outlet.put(items, sum(map(item_bytes, items)))
-        if loss is not None:
-            self.announce_loss(loss, Cause.UNPUBLISHED, now_ns)
 
     def unpublish(self, *, hold: bool = False) -> None:
         """Stop handing on. Frames are numbered and dropped, which the next `publish_to` announces.
@@ -141,10 +143,6 @@ class Stream:
         if self._outlet is not None:
             self._outlet = None
             self._hold = HoldBuffer() if hold else HoldBuffer(limit_bytes=0, limit_ns=0)
-
-    def announce_loss(self, loss: Loss, cause: Cause, now_ns: int) -> None:
-        """Put a gap for dropped items into the stream."""
-        self._emit(loss.gap(self._connection_id, self._sequencer.take(), cause), now_ns)
 
     def announce_stale(self, symbols: tuple[str, ...], reason: str, epoch: int, now_ns: int) -> None:
         """Say that symbols, or with none the whole connection, have stopped arriving."""
