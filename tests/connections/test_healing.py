@@ -530,3 +530,26 @@ async def test_when_both_sockets_are_gone_the_gap_is_announced(world):
         await agree(await world.server.accept())
     assert connection.state is State.CONNECTED
     assert "reconnecting" in world.kinds
+
+
+async def test_what_is_not_wanted_any_more_may_stop(world):
+    connection, peer = await feed(world, "A", "B")
+    for number in range(30):
+        peer.send_text(f"A 0 {number}")
+        peer.send_text(f"B 0 {number}")
+        await world.clock.advance(1)
+    await connection.send(HandshakeMessage(b"unsub B"))
+    peer.send_text("!set A")
+    await steady(world, peer, seconds=60)
+    await connection.send(HandshakeMessage(b"unsub A"))
+    peer.send_text("!set")
+    await world.clock.advance(300)
+    assert world.markers == []
+    assert connection.state is State.CONNECTED
+
+
+async def test_a_greeting_alone_makes_nothing_live(world):
+    connection, peer = await opened(world, connector=ToyConnector())
+    peer.send_text("!hello")
+    await world.clock.advance(5)
+    assert not connection.is_live

@@ -77,13 +77,10 @@ class ToySession(Session):
         return payload.startswith(b"!")
 
     def received(self, payload, *, binary):
-        if not self.is_control(payload):
-            return None
         verb, *names = payload.decode()[1:].split()
-        if verb == "leave":
-            return Leaving("the venue shuts down")
-        if verb == "ask":
-            return Outgoing(b"answer")
+        unasked = {"leave": Leaving("the venue shuts down"), "ask": Outgoing(b"answer"), "hello": None}
+        if not self.is_control(payload) or verb in unasked:
+            return unasked.get(verb)
         self.outstanding -= 1
         if verb == "set":
             return Acknowledged(tuple(sorted(self.symbols - set(names))))

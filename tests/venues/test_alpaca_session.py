@@ -1,8 +1,12 @@
 """The connector: what it makes of the venue's answers."""
 
+import datetime as dt
+
 import msgpack
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.venues import Acknowledged, Authenticated, Disposition, Refused, Target
@@ -326,3 +330,138 @@ def test_the_trading_session_bears_nonsense():
     assert session.received(b'{"stream":"authorization"', binary=False).disposition is Disposition.NOTE
     assert session.received(b'["authorization"]', binary=False) is None
     assert session.received(b'{"stream":"x","data":{"y":"listening"}}', binary=False) is None
+
+
+# --- the wanted set, translation, hours, peek ---
+
+
+def test_later_messages_fold_into_one_message_a_channel(wire):
+    wire.live("AAPL", "AMD")
+    for payload in (subscribe_message("quotes", ["MSFT"]), unsubscribe_message("trades", ["AMD"])):
+        assert wire.session.folds(payload)
+        wire.send(payload)
+    assert [msgspec.json.decode(each.payload) for each in wire.session.subscriptions()] == [
+        {"action": "subscribe", "quotes": ["MSFT"]},
+        {"action": "subscribe", "trades": ["AAPL"]},
+    ]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"action":"auth","key":"k","secret":"s"}',
+        b'{"action":"subscribe","trades":["${secret:alpaca/key}"]}',
+        b'{"action":"subscribe","trades":["A"],"nonsense":["B"]}',
+        b'{"action":"subscribe"}',
+        b"[]",
+        b"{",
+    ],
+)
+def test_what_is_not_understood_is_not_folded(payload):
+    assert not AlpacaConnector().session(STOCKS, {}).folds(payload)
+
+
+def test_a_message_for_this_socket_only_is_watched_but_not_replayed(wire):
+    wire.live("AAPL")
+    wire.session.sent(subscribe_message("trades", ["AMD"]), binary=False, lasting=False)
+    assert wire.session.wanted() == {"AAPL", "AMD"}
+    assert wire.receive(subscription(trades=["AAPL"])) == Acknowledged(("AMD",))
+    wire.session.opened()
+    assert wire.session.wanted() == {"AAPL"}
+    wire.send(subscribe_message("trades", ["*"]))
+    assert wire.session.wanted() is None
+
+
+def test_a_long_list_is_replayed_in_parts():
+    session = AlpacaConnector().session(STOCKS, {})
+    names = [f"S{number}" for number in range(2500)]
+    session.sent(subscribe_message("trades", names), binary=False)
+    assert [len(msgspec.json.decode(each.payload)["trades"]) for each in session.subscriptions()] == [
+        1000,
+        1000,
+        500,
+    ]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.booleans(),
+            st.sampled_from(["trades", "quotes", "bars"]),
+            st.lists(st.sampled_from(["A", "B", "C", "D"]), min_size=1, max_size=3, unique=True),
+        ),
+        max_size=30,
+    )
+)
+def test_the_replay_asks_for_exactly_what_is_wanted(changes):
+    session, wanted = AlpacaConnector().session(STOCKS, {}), set()
+    for subscribes, channel, names in changes:
+        entries = {(channel, name) for name in names}
+        wanted = wanted | entries if subscribes else wanted - entries
+        message = (subscribe_message if subscribes else unsubscribe_message)(channel, names)
+        assert session.folds(message)
+        session.sent(message, binary=False)
+    replayed = AlpacaConnector().session(STOCKS, {})
+    for part in session.subscriptions():
+        replayed.sent(part.payload, binary=part.binary)
+    assert session.entries == replayed.entries == wanted
+
+
+def test_json_goes_to_an_option_stream_as_msgpack_and_msgpack_as_it_is():
+    session = AlpacaConnector().session("wss://stream.data.alpaca.markets/v1beta1/opra", {})
+    out = session.outgoing(auth_message("k", "s"), binary=False)
+    assert (msgpack.unpackb(out.payload), out.binary) == ({"action": "auth", "key": "k", "secret": "s"}, True)
+    packed = auth_message("k", "s", encoding=WireEncoding.MSGPACK)
+    assert session.outgoing(packed, binary=True).payload == packed
+    assert session.outgoing(b"{broken", binary=False).binary is False
+    stocks = AlpacaConnector().session(STOCKS, {})
+    assert stocks.outgoing(auth_message("k", "s"), binary=False).binary is False
+
+
+def test_a_listen_replaces_what_is_replayed():
+    session = AlpacaConnector().session("wss://paper-api.alpaca.markets/stream", {})
+    listen = subscribe_message("trade_updates", [])
+    assert session.folds(listen)
+    session.sent(listen, binary=False)
+    assert [each.payload for each in session.subscriptions()] == [listen]
+    session.sent(unsubscribe_message("trade_updates", []), binary=False)
+    assert session.subscriptions() == []
+    assert session.quiet_seconds() == 0
+
+
+def _ns(text):
+    return int(dt.datetime.fromisoformat(text).timestamp()) * 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("path", "time", "is_open"),
+    [
+        ("v2/sip", "2026-11-20T15:00:00+00:00", True),
+        ("v2/sip", "2026-11-20T23:00:00+00:00", False),
+        ("v2/sip", "2026-11-21T15:00:00+00:00", False),
+        ("v2/iex", "2026-11-26T15:00:00+00:00", False),
+        ("v2/test", "2026-11-21T15:00:00+00:00", True),
+        ("v1beta3/crypto/us", "2026-11-21T15:00:00+00:00", True),
+        ("v1beta1/opra", "2026-11-27T19:00:00+00:00", False),
+    ],
+)
+def test_hours(path, time, is_open):
+    session = AlpacaConnector().session(f"wss://stream.data.alpaca.markets/{path}", {})
+    assert session.is_open(_ns(time)) is is_open
+    assert AlpacaConnector().session(f"ws://127.0.0.1:1/{path}", {}).is_open(_ns(time))
+
+
+def test_peek_finds_each_symbol_once_in_both_encodings(wire):
+    messages = [{"T": "t", "S": name, "p": 1.5} for name in ("AAPL", "BTC/USD", "AAPL")]
+    found = wire.session.peek(encode(messages, wire.encoding))
+    assert [seen.symbol for seen in found] == ["AAPL", "BTC/USD"]
+
+
+@given(st.binary(max_size=200))
+def test_peek_takes_any_bytes(payload):
+    AlpacaConnector().session(STOCKS, {}).peek(payload)
+
+
+def test_alpaca_allows_one_socket_an_endpoint():
+    limits = AlpacaConnector().limits(STOCKS, {})
+    assert (limits.sockets, limits.scope) == (1, "stream.data.alpaca.markets/v2/iex")

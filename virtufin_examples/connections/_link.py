@@ -227,17 +227,24 @@ class Link:
             expecting = session.expects() > 0
             is_control = session.is_control
             for payload, binary in messages:
-                if expecting or is_control(payload):
-                    self._judge(session.received(payload, binary=binary))
+                control = is_control(payload)
+                if control:
+                    self._count_control()
+                if expecting or control:
+                    self._judge(session.received(payload, binary=binary), counted=control)
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
             self._reads_answers = False
             self._owner.noted("ConnectorFailed", f"the connector reads no more on this socket: {error!r}")
 
-    def _judge(self, verdict: Verdict | None) -> None:
-        if verdict is None:
-            return
+    def _count_control(self) -> None:
         self.controls += 1
         self._stream.controls += 1
+
+    def _judge(self, verdict: Verdict | None, *, counted: bool) -> None:
+        if verdict is None:
+            return
+        if not counted:
+            self._count_control()
         self._progress.set()
         self._owner.judged(verdict)
 

@@ -37,11 +37,15 @@ class Patrol:
             return None
         now_ns = context.clock.now_ns()
         symbols = self._symbols(epoch)
+        wanted = epoch.session.wanted()
+        if wanted is not None:
+            watch.forget_all_but(wanted)
+            symbols &= wanted
         change = watch.tick(
             context.clock.monotonic(),
             self._data_frames,
             symbols,
-            is_open=epoch.session.is_open(now_ns),
+            is_open=wanted != frozenset() and epoch.session.is_open(now_ns),
         )
         if change.restored or change.restored_symbols:
             stream.announce_restored(() if change.restored else change.restored_symbols, epoch.number, now_ns)

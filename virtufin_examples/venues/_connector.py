@@ -144,9 +144,12 @@ class Session:
         """Return the longest silence of an open market that is still normal; None: learn it."""
         return None
 
-    def wanted(self) -> frozenset[str]:
-        """Return the symbols that are wanted, as far as the session knows them."""
-        return frozenset()
+    def wanted(self) -> frozenset[str] | None:
+        """Return the symbols that are wanted, spelled as `peek` spells them; None: not known, or all.
+
+        The data of what is not wanted may stop without anybody being told.
+        """
+        return None
 
 
 class Connector:

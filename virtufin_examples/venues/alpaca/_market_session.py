@@ -21,6 +21,7 @@ from virtufin_examples.venues import (
 from virtufin_examples.venues.alpaca._codec import MSGPACK_CONTENT_TYPE, WireEncoding, decode, transcode
 from virtufin_examples.venues.alpaca._codes import UNSOLICITED, error_code
 from virtufin_examples.venues.alpaca._endpoints import ANSWERED_CHANNELS, FOLLOWERS, Endpoint
+from virtufin_examples.venues.alpaca._hours import StreamHours
 from virtufin_examples.venues.alpaca._peek import peek
 from virtufin_examples.venues.alpaca._requests import subscribe_message
 
@@ -69,6 +70,7 @@ class MarketSession(Session):
     def __init__(self, endpoint: Endpoint, url: str = "", options: Mapping[str, str] | None = None) -> None:
         super().__init__(url, options)
         self._msgpack_only = endpoint.msgpack_only
+        self._hours = StreamHours(endpoint, url)
         self._channels = frozenset(ANSWERED_CHANNELS[endpoint.kind]) - FOLLOWERS
         # What stood before the oldest message that is still unanswered: a refusal takes one message out of
         # the row, and what later ones ask for stays asked for.
@@ -92,9 +94,18 @@ class MarketSession(Session):
             entries = asked.applied(entries, lasting=False)
         return entries
 
-    def wanted(self) -> frozenset[str]:
-        """Return their symbols; not the star, which is none."""
-        return frozenset(symbol for _, symbol in self.entries if symbol != _ALL)
+    def wanted(self) -> frozenset[str] | None:
+        """Return their symbols; None with a star, which may be any."""
+        symbols = frozenset(symbol for _, symbol in self.entries | self._passing)
+        return None if _ALL in symbols else symbols
+
+    def is_open(self, now_ns: int) -> bool:
+        """Return whether the regular session is on; what stands in for Alpaca is always open."""
+        return self._hours.is_open(now_ns)
+
+    def quiet_seconds(self) -> float | None:
+        """Return 0 for streams that are silent at times though all is well: news and the night's trades."""
+        return self._hours.quiet_seconds
 
     def target(self, now_ns: int) -> Target:  # noqa: ARG002 - the port's signature
         """Return the URL; the option streams, which speak msgpack only, need to be told so."""

@@ -1,0 +1,280 @@
+"""The pure parts of healing: budgets, watchdogs, arbiter, continuity."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from virtufin_examples.connections import (
+    Arbiter,
+    Arrival,
+    Continuity,
+    DataWatch,
+    LinkState,
+    LinkWatch,
+    Pace,
+    Scopes,
+    Window,
+)
+from virtufin_examples.connections._healing import Healing, renewal_seconds, seconds_until
+from virtufin_examples.connections._watchdog import MIN_QUIET_SECONDS
+from virtufin_examples.venues import Budget, Seen, VenueLimits
+
+SECOND_NS = 1_000_000_000
+
+# --- budgets ---
+
+
+@given(
+    st.integers(1, 20),
+    st.floats(0.1, 300, allow_nan=False),
+    st.lists(st.floats(0, 10, allow_nan=False), min_size=1, max_size=120),
+)
+def test_no_span_of_time_holds_more_than_its_budget_and_nobody_overtakes(count, seconds, pauses):
+    window = Window(Budget(count, seconds))
+    now, places = 0.0, []
+    for pause in pauses:
+        now += pause
+        wait = window.reserve(now)
+        assert wait >= 0
+        places.append(now + wait)
+    assert places == sorted(places)
+    for earlier, later in zip(places, places[count:], strict=False):
+        assert later - earlier >= seconds * (1 - 1e-9) - 1e-6
+
+
+def test_a_budget_that_is_not_used_up_costs_no_time():
+    window = Window(Budget(5, 1.0))
+    assert [window.reserve(0.3 * n) for n in range(20)] == [0.0] * 20
+
+
+def test_a_thousand_that_drop_at_once_come_back_at_the_venues_pace():
+    scope = Scopes().scope(VenueLimits(scope="venue", connects=Budget(300, 300.0)))
+    at = sorted(scope.connect_wait(0.0) for _ in range(1000))
+    assert [sum(wait <= limit for wait in at) for limit in (0, 299, 300, 600, 900)] == [
+        300,
+        300,
+        600,
+        900,
+        1000,
+    ]
+
+
+def test_what_one_connection_is_told_to_wait_all_of_the_scope_wait():
+    scopes = Scopes()
+    limits = VenueLimits(scope="venue")
+    scopes.scope(limits).block(10.0, 60.0)
+    assert scopes.scope(limits).connect_wait(20.0) == 50.0
+    assert scopes.scope(VenueLimits(scope="other")).connect_wait(20.0) == 0.0
+    assert scopes.scope(VenueLimits(scope="")).connect_wait(20.0) == 0.0
+
+
+# --- the link ---
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=200), st.floats(5, 60, allow_nan=False))
+def test_a_link_is_called_dead_only_after_its_silence_and_the_time_for_a_pong(signs, ping_seconds):
+    watch, count, last_sign = LinkWatch(ping_seconds), 0, 0.0
+    for second, sign in enumerate(signs, 1):
+        count += sign
+        if sign or second == 1:
+            last_sign = float(second)
+        state = watch.tick(float(second), count)
+        silent = second - last_sign
+        if state is LinkState.DEAD:
+            assert silent >= ping_seconds + 10
+            return
+        assert silent <= ping_seconds + 12
+
+
+def test_a_process_that_stood_still_calls_nothing_dead():
+    watch = LinkWatch(20.0)
+    for second in range(25):
+        watch.tick(float(second), 1)
+    assert watch.tick(500.0, 1) is LinkState.FINE
+    assert watch.tick(501.0, 1) is LinkState.FINE
+
+
+# --- the data ---
+
+
+@given(st.lists(st.floats(0.01, 1000, allow_nan=False), max_size=60))
+def test_a_learned_limit_is_well_above_what_is_usual_and_one_outage_does_not_move_it(silences):
+    pace = Pace()
+    for silence in silences:
+        pace.learn(silence)
+    limit = pace.limit_seconds
+    if len(silences) < 10:
+        assert limit is None
+        return
+    usual = sorted(silences[-32:])
+    assert limit >= max(MIN_QUIET_SECONDS, 6 * usual[len(usual) // 2])
+    if len(silences) >= 32:
+        pace.learn(1e9)
+        assert pace.limit_seconds <= max(MIN_QUIET_SECONDS, 6 * usual[-1])
+
+
+@pytest.mark.parametrize("mean_seconds", [0.05, 1.0, 7.0, 60.0])
+def test_a_feed_that_is_random_but_alive_does_not_trip(mean_seconds):
+    rng = random.Random(7)
+    watch = DataWatch(None)
+    frames, due = 0, rng.expovariate(1 / mean_seconds)
+    for second in range(1, 40_000):
+        while due <= second:
+            frames += 1
+            due += rng.expovariate(1 / mean_seconds)
+        change = watch.tick(float(second), frames, ("A",) if frames else (), is_open=True)
+        assert not change.stale
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.sets(st.sampled_from("ABC"))), max_size=300))
+def test_stale_and_restored_alternate_whatever_comes(script):
+    watch = DataWatch(5.0)
+    frames, whole, symbols = 0, False, set()
+    for second, (arrived, is_open, names) in enumerate(script):
+        frames += arrived
+        change = watch.tick(float(second), frames, names if arrived else (), is_open=is_open)
+        assert not (change.stale and change.restored)
+        if change.stale:
+            assert is_open
+            assert not whole
+            whole = True
+        if change.restored:
+            assert whole
+            whole = False
+        assert not symbols & set(change.stale_symbols)
+        assert set(change.restored_symbols) <= symbols
+        symbols = (symbols | set(change.stale_symbols)) - set(change.restored_symbols)
+        assert watch.is_stale == whole
+        assert set(watch.stale_symbols) == symbols
+
+
+# --- two sockets ---
+
+
+def numbered(payload):
+    symbol, number = payload.decode().split()
+    return (Seen(symbol, first=int(number), last=int(number)),) if int(number) else ()
+
+
+@st.composite
+def two_lines(draw):
+    """Frames that two sockets carry, merged at random; the second joins late, and ahead of the first."""
+    count = draw(st.integers(1, 40))
+    frames = [(f"{draw(st.sampled_from('AB'))}", number) for number in range(1, count + 1)]
+    numbers, stream = {"A": 0, "B": 0}, []
+    for symbol, _ in frames:
+        numbers[symbol] += 1
+        stream.append(f"{symbol} {numbers[symbol]}".encode())
+    joined = draw(st.tuples(st.integers(0, count - 1), st.integers(0, 3)))
+    merge = draw(st.lists(st.booleans(), min_size=2 * count, max_size=2 * count))
+    return stream, joined, merge
+
+
+@given(two_lines())
+def test_by_numbers_each_frame_passes_once_and_in_order(case):
+    stream, (joined, lead), merge = case
+    arbiter = Arbiter(numbered)
+    arbiter.join(1)
+    passed, places, clock = [], {1: 0, 2: 0}, 0
+    joined_up = False
+    for first in merge:
+        if not joined_up and places[1] >= joined:
+            arbiter.join(2)
+            joined_up = True
+            places[2] = places[1] + lead
+        epoch = 1 if first or not joined_up else 2
+        if places[epoch] < len(stream):
+            clock += 1_000_000
+            passed += arbiter.offer(Arrival(epoch, (stream[places[epoch]], False), clock))
+            places[epoch] += 1
+    while places[1] < len(stream):  # the first is never cut short
+        passed += arbiter.offer(Arrival(1, (stream[places[1]], False), clock))
+        places[1] += 1
+    passed += arbiter.leave(1)
+    got = [arrival.message[0] for arrival in passed]
+    for symbol in (b"A", b"B"):
+        assert [each for each in got if each.startswith(symbol)] == [
+            each for each in stream if each.startswith(symbol)
+        ]
+
+
+@given(st.lists(st.sampled_from("abcde"), min_size=1, max_size=40), st.lists(st.booleans(), max_size=80))
+def test_by_content_of_two_equal_sockets_each_frame_passes_once_and_in_order(texts, merge):
+    stream = [f"{text} 0".encode() for text in texts]
+    arbiter = Arbiter(numbered)
+    arbiter.join(1)
+    arbiter.join(2)
+    passed, places = [], {1: 0, 2: 0}
+    order = [1 if first else 2 for first in merge] + [1] * len(stream) + [2] * len(stream)
+    for step, epoch in enumerate(order):
+        if places[epoch] < len(stream):
+            passed += arbiter.offer(Arrival(epoch, (stream[places[epoch]], False), step))
+            places[epoch] += 1
+    passed += arbiter.leave(1)
+    assert [arrival.message[0] for arrival in passed] == stream
+
+
+def test_a_hole_that_nobody_fills_is_waited_for_and_then_passed():
+    arbiter = Arbiter(numbered)
+    arbiter.join(1)
+    arbiter.join(2)
+    assert len(arbiter.offer(Arrival(1, (b"A 1", False), 0))) == 1
+    assert arbiter.offer(Arrival(1, (b"A 3", False), 1)) == []
+    assert arbiter.overdue(249_000_000) == []
+    assert [each.message[0] for each in arbiter.overdue(251_000_001)] == [b"A 3"]
+    assert arbiter.offer(Arrival(2, (b"A 2", False), 260_000_000)) == []
+
+
+def test_a_venue_that_counts_anew_is_followed():
+    arbiter = Arbiter(numbered)
+    arbiter.join(1)
+    arbiter.join(2)
+    script = [(1, b"A 7"), (2, b"A 7"), (1, b"A 1"), (1, b"A 2"), (2, b"A 1"), (2, b"A 2"), (2, b"A 3")]
+    passed = [each for epoch, text in script for each in arbiter.offer(Arrival(epoch, (text, False), 0))]
+    assert [each.message[0] for each in passed] == [b"A 7", b"A 1", b"A 2", b"A 3"]
+
+
+def test_the_window_of_the_arbiter_is_bounded():
+    arbiter = Arbiter(numbered)
+    arbiter.join(1)
+    arbiter.join(2)
+    for number in range(1000):
+        arbiter.offer(Arrival(1, (f"x{number} 0".encode(), False), number * SECOND_NS))
+    assert len(arbiter._copies) <= 11
+
+
+# --- continuity ---
+
+
+def test_each_kind_of_number_is_followed():
+    table = {
+        b"1": Seen("A", first=10, last=12),
+        b"2": Seen("A", first=13, last=20),
+        b"3": Seen("A", first=25, last=30),
+        b"4": Seen("F", first=1, last=5),
+        b"5": Seen("F", first=9, last=11, previous=5),
+        b"6": Seen("F", first=20, last=22, previous=15),
+        b"7": Seen("R", last=5, gapless=False),
+        b"8": Seen("R", last=500, gapless=False),
+    }
+    continuity = Continuity(lambda payload: (table[payload],))
+    holes = continuity.look([(name, False) for name in table])
+    assert [(hole.symbol, hole.first, hole.last) for hole in holes] == [("A", 21, 24), ("F", 12, 15)]
+    assert continuity.take_symbols() == {"A", "F", "R"}
+    assert continuity.take_symbols() == set()
+
+
+# --- renewal ---
+
+
+def test_the_time_of_day_comes_before_the_venues_cut_or_the_cut_does():
+    limits = VenueLimits(scope="", socket_seconds=86_400.0)
+    midnight = 0
+    assert renewal_seconds(Healing(), VenueLimits(scope=""), midnight, 0.5) is None
+    assert 0.95 * 86_400 <= renewal_seconds(Healing(), limits, midnight, 0.99) <= 0.99 * 86_400
+    assert renewal_seconds(Healing(renew_at=3600), limits, midnight, 0.0) == 3600
+    assert seconds_until(3600, 3600 * SECOND_NS) == 86_400
