@@ -6,10 +6,17 @@ import pytest
 
 from tests.connections.toy_venue import ToyConnector
 from tests.connections.world import URL, new_world, opened
-from virtufin_examples.connections import GenericConnector, HandshakeMessage, State, settle
+from virtufin_examples.connections import (
+    GenericConnector,
+    HandshakeMessage,
+    State,
+    UpgradeRefusedError,
+    settle,
+)
 from virtufin_examples.errors import InvalidInputError, PreconditionError, ResourceLimitError
 from virtufin_examples.frames import Cause, Frame, Gap, Restored, Stale
 from virtufin_examples.venues import Budget, HttpResponse
+from virtufin_examples.venues.alpaca import AlpacaConnector
 
 
 @pytest.fixture
@@ -553,3 +560,76 @@ async def test_a_greeting_alone_makes_nothing_live(world):
     peer.send_text("!hello")
     await world.clock.advance(5)
     assert not connection.is_live
+
+
+async def test_what_is_sent_while_a_successor_is_on_its_way_reaches_that_too(world):
+    connection, peer = await feed(world, "A")
+    peer.send_text("!leave")
+    await settle()
+    second = await world.server.accept()
+    assert (await second.receive())[0] == b"auth"
+    await connection.send(HandshakeMessage(b"sub B"))
+    await connection.send(HandshakeMessage(b"unsub A"))
+    second.send_text("!ok")
+    assert await agree(second) == ["sub A", "sub B", "unsub A"]
+    await world.clock.advance(3)
+    assert connection.epoch == 2
+    assert [message.payload for message in connection.handshake] == [b"auth", b"sub B"]
+
+
+async def test_each_of_two_sockets_is_replaced_by_plan(world):
+    connection, first, second = await doubled(world)
+    for number, old in ((3, second), (4, first)):
+        old.send_text("!leave")
+        await settle()
+        await agree(await world.server.accept())
+        await world.clock.advance(3)
+        assert old.closed is not None
+        assert connection.epoch == number
+    assert world.gaps == []
+
+
+async def test_alpacas_connection_limit_is_waited_out_and_then_tried_again(world):
+    url = "wss://stream.data.alpaca.markets/v2/iex"
+    server = world.network.serve(url)
+    connection = world.connection(connector=AlpacaConnector(), url=url)
+    await connection.start()
+    peer = await server.accept()
+    await connection.send(HandshakeMessage(b'{"action":"auth","key":"k","secret":"s"}'))
+    peer.send_text('[{"T":"error","code":406,"msg":"connection limit exceeded"}]')
+    await world.clock.advance(89)
+    assert (connection.state, len(server.attempts)) == (State.RECONNECTING, 1)
+    await world.clock.advance(2)
+    peer = await server.accept()
+    await peer.receive()
+    peer.send_text('[{"T":"success","msg":"authenticated"}]')
+    await settle()
+    assert (connection.state, connection.is_live) == (State.CONNECTED, True)
+
+
+async def test_alpacas_429_holds_back_every_connection_to_that_endpoint(world):
+    url = "wss://stream.data.alpaca.markets/v2/iex"
+    server = world.network.serve(url)
+    server.answers.append(UpgradeRefusedError(429, {"retry-after": "30"}))
+    connections = [world.connection(connector=AlpacaConnector(), url=url) for _ in range(2)]
+    for connection in connections:
+        await connection.start()
+    await world.clock.advance(29)
+    assert len(server.attempts) == 1
+    await world.clock.advance(3)
+    assert [each.state for each in connections] == [State.CONNECTED] * 2
+
+
+async def test_a_refused_change_is_not_replayed_and_the_record_is_told(world):
+    url = "wss://stream.data.alpaca.markets/v2/iex"
+    server = world.network.serve(url)
+    connection = world.connection(connector=AlpacaConnector(), url=url)
+    written = []
+    connection.on_handshake = lambda: written.append(len(connection.handshake))
+    await connection.start()
+    peer = await server.accept()
+    await connection.send(HandshakeMessage(b'{"action":"subscribe","trades":["A"]}'))
+    assert connection.restorable
+    peer.send_text('[{"T":"error","code":405,"msg":"symbol limit exceeded"}]')
+    await settle()
+    assert (written, connection.handshake) == ([1, 0], ())

@@ -64,6 +64,7 @@ class Connection:
         self._observer = environment.observer
         self._ledger = ledger
         self._line = Line(self, self._context)
+        self._lines = [self._line]
         self._handshake = Handshake()
         self._restore(handshake)
         self._machine = StateMachine()
@@ -81,7 +82,6 @@ class Connection:
         self._sending = asyncio.Lock()
         self._first: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_doubled = False
         self._extending = False
 
     # --- what it is ---
@@ -165,8 +165,9 @@ class Connection:
             epoch.end(self._lost, GOING_AWAY)
 
     def renew(self, reason: str) -> None:
-        """Replace the socket by plan; without a break where the venue allows a second one."""
-        self._line.renew(reason)
+        """Replace the sockets by plan; without a break where the venue allows one more."""
+        for line in self._lines:
+            line.renew(reason)
 
     # --- messages ---
 
@@ -189,6 +190,8 @@ class Connection:
                 Handshake(self.handshake).require_room(message)
             for epoch in epochs:
                 await epoch.send(message, lasting=joins or folds)
+            for epoch in self._epochs:
+                epoch.follow(message, lasting=joins or folds)
             if session not in [epoch.session for epoch in epochs]:
                 session.sent(message.payload, binary=message.binary, lasting=joins or folds)
             if joins:
@@ -207,9 +210,10 @@ class Connection:
     def publish_to(self, outlet: Outlet) -> None:
         """Hand all frames to the outlet, those held first."""
         self.stream.publish_to(outlet, self._clock.now_ns())
-        if self._context.healing.sockets > 1 and not self._is_doubled and not self._machine.is_over:
-            self._is_doubled = True
-            self._spawn(self._run(Line(self, self._context)), "run")
+        if len(self._lines) < self._context.healing.sockets and not self._machine.is_over:
+            second = Line(self, self._context)
+            self._lines.append(second)
+            self._spawn(self._run(second), "run")
 
     def unpublish(self, *, hold: bool = False) -> None:
         """Hand no more frames on; see `Stream.unpublish`."""
@@ -315,12 +319,20 @@ class Connection:
             link.arbiter = self._arbiter
         self._epochs.append(epoch)
 
+    def may_open_another(self) -> bool:
+        """Return whether the venue allows one more socket beside those that there are."""
+        limit = self._context.limits.sockets
+        return limit is None or len(self._epochs) < limit
+
     def opened(self, epoch: Epoch) -> None:
         """Note the newest socket."""
         self._epoch = max(self._epoch, epoch.number)
 
     def went_up(self, epoch: Epoch, replayed: int) -> None:
         """A socket is open and its handshake answered."""
+        if self._machine.is_over:  # the other line was refused for good meanwhile
+            epoch.end(Ending(self.reason, PLANNED))
+            return
         self._patrol.opened()
         if self._paused:  # only now: the answers to the handshake had to be read
             epoch.pause(paused=True)
@@ -352,8 +364,9 @@ class Connection:
 
     def wants_successor(self, epoch: Epoch, reason: str) -> None:
         """Replace a socket that will end by plan."""
-        if epoch is self._line.current:
-            self._line.renew(reason)
+        for line in self._lines:
+            if epoch is line.current:
+                line.renew(reason)
 
     def handshake_changed(self) -> None:
         """Pass it on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from types import MappingProxyType
 from typing import Protocol
@@ -108,6 +109,8 @@ class Epoch:
         self.is_paused = False
         self.up_at = 0.0
         self._peek_failed = False
+        self._is_replaying = False
+        self._later: list[tuple[HandshakeMessage, bool]] = []
 
     # --- life ---
 
@@ -140,6 +143,11 @@ class Epoch:
             await self._pay()
             link.send(payload, binary=message.binary, noted=message.payload, lasting=lasting)
         self._expect_answer(message.payload)
+
+    def follow(self, message: HandshakeMessage, *, lasting: bool) -> None:
+        """Send what the other sockets were sent while this one's handshake is under way, right after it."""
+        if self._is_replaying:
+            self._later.append((message, lasting))
 
     def pause(self, *, paused: bool) -> None:
         """Read nothing from the socket, or read again."""
@@ -269,10 +277,13 @@ class Epoch:
     async def _replay(self, link: Link) -> Ending | None:
         """Send the handshake, part after part, waiting for the venue's answer to each."""
         failure: Ending | None = None
-        for message in self._host.handshake:
+        parts = deque((message, True) for message in self._host.handshake)
+        self._is_replaying = True
+        while parts or self._later:
+            message, lasting = parts.popleft() if parts else self._later.pop(0)
             seconds = self.session.answer_seconds(message.payload)
             try:
-                await self.send(message, lasting=True)
+                await self.send(message, lasting=lasting)
             except VirtufinError as error:
                 failure = Ending(f"handshake: {error}", type(error).__name__)
             else:
@@ -280,6 +291,7 @@ class Epoch:
                     failure = Ending(f"no answer to the handshake within {seconds:g} s", "NoAnswer")
             if failure is not None or self._refusal is not None or link.ended.done():
                 break
+        self._is_replaying = False
         if self._refusal is not None:
             return self._refusal
         return socket_ending(link.ended.result()) if link.ended.done() else failure

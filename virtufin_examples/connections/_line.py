@@ -31,6 +31,9 @@ class LineHost(Protocol):
     def line_moved(self, line: Line, reason: str) -> None:
         """A successor has taken over."""
 
+    def may_open_another(self) -> bool:
+        """Return whether the venue allows one more socket."""
+
     def leave(self, epoch: Epoch) -> None:
         """This socket carries nothing any more."""
 
@@ -63,9 +66,10 @@ class Line:
         epoch = self.current
         if epoch is None or not epoch.is_up or self._replacement is not None:
             return
-        if self._context.limits.sockets == 1 or not self._context.spec.auto_reconnect:
-            if self._context.spec.auto_reconnect:
-                epoch.end(Ending(reason, PLANNED))
+        if not self._context.spec.auto_reconnect:
+            return
+        if not self._host.may_open_another():
+            epoch.end(Ending(reason, PLANNED))
             return
         self._replacement = asyncio.get_running_loop().create_task(
             self._replace(epoch, reason), name="connection-successor"

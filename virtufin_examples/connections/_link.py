@@ -21,8 +21,11 @@ SIMULATED_HEADER = "x-virtufin-simulated"
 REQUEST_ID_BYTES = 16
 TRY_AGAIN_LATER = 1013
 
-SAMPLE_BATCHES = 64
-"""Reads of the network from which frames are kept for the watchdog's next look, about a second apart."""
+SAMPLE_FRAMES = 128
+SAMPLE_BYTES = 256 * 1024
+"""Frames that are kept, of at most so many bytes, for the watchdog's next look, about a second apart."""
+
+_FRAMES_A_READ = 4
 
 
 class LinkOwner(Protocol):
@@ -68,7 +71,10 @@ class Link:
         self._owner = owner
         self._clock = clock
         self._continuity = continuity
-        self._sample: list[Sequence[Message]] | None = [] if samples else None
+        self._samples = samples
+        self._sampling = samples
+        self._sample: list[bytes] = []
+        self._sample_bytes = 0
         self._progress = asyncio.Event()
         self._requests: dict[bytes, asyncio.Future[bytes]] = {}
 
@@ -93,8 +99,8 @@ class Link:
             return
         if self._stream.is_low:
             self._owner.low()
-        if self._sample is not None and len(self._sample) < SAMPLE_BATCHES:
-            self._sample.append(messages)
+        if self._sampling:
+            self._keep(messages)
         if self._requests:
             self._answer(messages)
         if self._reads_answers:
@@ -116,9 +122,10 @@ class Link:
         """Frames and pongs so far."""
         return self.frames + (self._socket.pongs if self._socket is not None else 0)
 
-    def take_sample(self) -> list[Sequence[Message]]:
-        """Return what was kept since the last call."""
-        sample, self._sample = self._sample or [], [] if self._sample is not None else None
+    def take_sample(self) -> list[bytes]:
+        """Return the frames that were kept since the last call."""
+        sample, self._sample, self._sample_bytes = self._sample, [], 0
+        self._sampling = self._samples
         return sample
 
     def send(self, payload: bytes, *, binary: bool, noted: bytes | None = None, lasting: bool = True) -> None:
@@ -214,6 +221,12 @@ class Link:
                 self._deliver([message], received_ns, self.epoch)
             else:
                 self.release(arbiter.offer(Arrival(self.epoch, message, received_ns)))
+
+    def _keep(self, messages: Sequence[Message]) -> None:
+        for payload, _ in messages[:_FRAMES_A_READ]:
+            self._sample.append(payload)
+            self._sample_bytes += len(payload)
+        self._sampling = len(self._sample) < SAMPLE_FRAMES and self._sample_bytes < SAMPLE_BYTES
 
     def _answer(self, messages: Sequence[Message]) -> None:
         for payload, _ in messages:

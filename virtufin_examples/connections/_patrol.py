@@ -77,9 +77,4 @@ class Patrol:
         if epoch.link is None:
             return set()
         peek = epoch.peek
-        return {
-            seen.symbol
-            for batch in epoch.link.take_sample()
-            for payload, _ in batch[:4]
-            for seen in peek(payload)
-        }
+        return {seen.symbol for payload in epoch.link.take_sample() for seen in peek(payload)}
