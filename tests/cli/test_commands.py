@@ -56,6 +56,8 @@ def test_status_of_a_feed_that_is_well(platform: Platform, by: str) -> None:
         "subscriber",
     ]
     assert {finding["health"] for finding in findings} <= {"ok", "unknown"}
+    ages = next(finding["symbol_ages"] for finding in findings if finding["link"] == "receive")
+    assert set(ages) == {"BTC/USD", "ETH/USD"}
 
 
 def test_status_for_people_ends_in_one_sentence(platform: Platform) -> None:

@@ -177,6 +177,13 @@ def test_what_is_quiet_or_not_known_is_not_called_broken(
     assert found.sentence.startswith("ticks is healthy: ")
 
 
+def test_the_last_receive_of_each_symbol_is_told() -> None:
+    tap = TapFacts(seconds=3, frames=60, lag_seconds=0.01, symbols=(("AAPL", NOW - SECOND // 4),))
+    receive = next(one for one in diagnose(feed(of={"tap": tap})).findings if one.link is Link.RECEIVE)
+    assert receive.text == "60 frames while it was listened to, of 1 symbols; not of MSFT"
+    assert receive.symbol_ages == (("AAPL", 0.25),)
+
+
 def test_a_closed_market_is_what_a_quiet_feed_is_explained_with() -> None:
     found = diagnose(feed(of={**QUIET, "market": CLOSED, "tap": NO_FRAMES}))
     assert found.sentence.endswith("nothing is due: US stocks: closed (weekend), opens Monday")

@@ -50,7 +50,9 @@ def _show(diagnosis: Diagnosis, *, as_json: bool) -> None:
 
     if as_json:
         for finding in diagnosis.findings:
-            print_json({"event": "finding", "feed": diagnosis.name, **msgspec.to_builtins(finding)})
+            fields = msgspec.to_builtins(finding)
+            fields["symbol_ages"] = dict(finding.symbol_ages)
+            print_json({"event": "finding", "feed": diagnosis.name, **fields})
         print_json(
             {
                 "event": "status",

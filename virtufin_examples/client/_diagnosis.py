@@ -46,12 +46,16 @@ class Health(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One link of one connection (empty: of the whole feed), in words."""
+    """One link of one connection (empty: of the whole feed), in words.
+
+    `symbol_ages`: how many seconds ago the last frame of each symbol came, for those that came.
+    """
 
     link: Link
     health: Health
     text: str
     connection_id: str = ""
+    symbol_ages: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def _walk(facts: FeedFacts) -> Iterator[Finding]:
         yield Finding(Link.MARKET, *_market(one), one.id)
         yield Finding(Link.SOCKET, *_socket(one), one.id)
         yield Finding(Link.SYMBOLS, *_symbols(one), one.id)
-        yield Finding(Link.RECEIVE, *_receive(one, facts.now_ns), one.id)
+        yield Finding(Link.RECEIVE, *_receive(one, facts.now_ns), one.id, _symbol_ages(one, facts.now_ns))
         yield Finding(Link.PUBLISHER, *_publisher(one, broker_works=broker_works), one.id)
         if one.topic:
             yield Finding(Link.SUBSCRIBER, *_subscriber(one), one.id)
@@ -155,7 +159,7 @@ def _receive(connection: ConnectionFacts, now_ns: int) -> Judged:
         count = len(connection.stale)
         return Health.BROKEN, f"{count} symbols have stopped arriving: {_some(sorted(connection.stale))}"
     if came > 0:
-        return Health.OK, f"{came} frames while it was listened to"
+        return Health.OK, f"{came} frames while it was listened to{_of_symbols(connection)}"
     if not connection.last_received_ns:
         return _silence(connection, "no frame ever came")
     seconds = max(0.0, (now_ns - connection.last_received_ns) / _NS_PER_SECOND)
@@ -163,6 +167,22 @@ def _receive(connection: ConnectionFacts, now_ns: int) -> Judged:
     if connection.quiet_seconds is not None and seconds <= connection.quiet_seconds:
         return Health.OK, text
     return _silence(connection, text)
+
+
+def _of_symbols(connection: ConnectionFacts) -> str:
+    """What the frames were of; a symbol that did not come need not be late."""
+    came = {symbol for symbol, _ in connection.tap.symbols} if connection.tap is not None else set()
+    if not came:
+        return ""
+    silent = sorted(set(connection.wanted or ()) - came)
+    return f", of {len(came)} symbols" + (f"; not of {_some(silent)}" if silent else "")
+
+
+def _symbol_ages(connection: ConnectionFacts, now_ns: int) -> tuple[tuple[str, float], ...]:
+    if connection.tap is None:
+        return ()
+    ages = ((name, (now_ns - at_ns) / _NS_PER_SECOND) for name, at_ns in connection.tap.symbols)
+    return tuple((name, round(max(0.0, age), 3)) for name, age in ages)
 
 
 def _silence(connection: ConnectionFacts, text: str) -> Judged:

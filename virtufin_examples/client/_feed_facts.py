@@ -23,13 +23,15 @@ class WorkerFacts:
 class TapFacts:
     """A connection's topic listened to for `seconds`: its frames, the topic's markers and heartbeats.
 
-    `lag_seconds`: what its last frame took from the socket to here.
+    `lag_seconds`: what its last frame took from the socket to here. `symbols`: when the last frame of each
+    was received (Unix nanoseconds), where the venue's connector can tell.
     """
 
     seconds: float
     frames: int = 0
     notes: int = 0
     lag_seconds: float | None = None
+    symbols: tuple[tuple[str, int], ...] = ()
     error: str = ""
 
 

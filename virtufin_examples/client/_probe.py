@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.metadata
+import logging
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +25,10 @@ from virtufin_examples.client._replies import ConnectionInfo
 from virtufin_examples.client._topic_listener import TopicListener, listening
 from virtufin_examples.client._venue_hours import market_of, quiet_seconds
 from virtufin_examples.client._workers import WorkerInfo, WorkManagerClient
-from virtufin_examples.errors import NotFoundError, VirtufinError
+from virtufin_examples.errors import InvalidInputError, NotFoundError, VirtufinError
+from virtufin_examples.venues import Session
+
+_log = logging.getLogger(__name__)
 
 LISTEN_SECONDS = 3.0
 """Longer than the 2 s after which a quiet topic has a heartbeat."""
@@ -49,7 +54,10 @@ async def feed_status(
     feeds = _select(name, connections, workers)
     async with contextlib.AsyncExitStack() as stack:
         topics = {one.topic for _, members, _ in feeds for one in members if one.topic}
-        listeners = {topic: await stack.enter_async_context(listening(api, topic)) for topic in topics}
+        sessions = _sessions(connections)
+        listeners = {
+            topic: await stack.enter_async_context(listening(api, topic, sessions)) for topic in topics
+        }
         broker, _ = await asyncio.gather(_probe_broker(api), asyncio.sleep(listen_seconds))
         later = {one.id: one for one in await WebSocketManagerClient(api).list_connections()}
         if topics:
@@ -71,6 +79,19 @@ async def feed_status(
             )
             for title, members, worker in feeds
         )
+
+
+def _sessions(connections: Iterable[ConnectionInfo]) -> dict[str, Session]:
+    """A reader of each connection's frames, by its connector's plugin where that is installed here."""
+    plugins = importlib.metadata.entry_points(group="virtufin.connectors")
+    found: dict[str, Session] = {}
+    for one in connections:
+        for plugin in plugins.select(name=one.connector):
+            try:
+                found[one.id] = plugin.load()().session(one.url, {})
+            except InvalidInputError as error:  # it needs options that are not told, or another version
+                _log.info("cannot read the symbols of connection %s: %s", one.id, error)
+    return found
 
 
 Feed = tuple[str, tuple[ConnectionInfo, ...], WorkerInfo | None]

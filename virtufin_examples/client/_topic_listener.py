@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from virtufin_examples.client._api import ApiClient
 from virtufin_examples.client._events import CloudEvent
@@ -13,16 +13,19 @@ from virtufin_examples.client._feed_facts import TapFacts
 from virtufin_examples.client._tap import TopicTap
 from virtufin_examples.errors import InvalidInputError, VirtufinError
 from virtufin_examples.frames import Frame, decode_message, events_topic
+from virtufin_examples.venues import Session
 
 SUBSCRIBE_SECONDS = 5.0
 _NS_PER_SECOND = 1_000_000_000
 
 
 class TopicListener:
-    """Counts what a topic carries."""
+    """Counts what a topic carries. `sessions` read the symbols out of a connection's frames."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, sessions: Mapping[str, Session]) -> None:
         self.error = ""
+        self._sessions = sessions
+        self._symbols: dict[str, dict[str, int]] = {}
         self._topic = topic
         self._began = time.monotonic()
         self._frames: dict[str, int] = {}
@@ -44,6 +47,7 @@ class TopicListener:
             frames=self._frames.get(connection_id, 0),
             notes=self._notes,
             lag_seconds=self._lags.get(connection_id),
+            symbols=tuple(sorted(self._symbols.get(connection_id, {}).items())),
             error=self.error,
         )
 
@@ -57,14 +61,25 @@ class TopicListener:
                 connection = item.connection_id
                 self._frames[connection] = self._frames.get(connection, 0) + 1
                 self._lags[connection] = max(0.0, (time.time_ns() - item.received_ns) / _NS_PER_SECOND)
+                self._note_symbols(item)
             else:
                 self._notes += 1
 
+    def _note_symbols(self, frame: Frame) -> None:
+        session = self._sessions.get(frame.connection_id)
+        if session is None or session.is_control(frame.data):
+            return
+        known = self._symbols.setdefault(frame.connection_id, {})
+        for seen in session.peek(frame.data):
+            known[seen.symbol] = frame.received_ns
+
 
 @contextlib.asynccontextmanager
-async def listening(api: ApiClient, topic: str) -> AsyncIterator[TopicListener]:
+async def listening(
+    api: ApiClient, topic: str, sessions: Mapping[str, Session]
+) -> AsyncIterator[TopicListener]:
     """Listen to a topic and its companion, while the block runs."""
-    listener = TopicListener(topic)
+    listener = TopicListener(topic, sessions)
     taps: list[TopicTap] = []
     tasks: list[asyncio.Task[None]] = []
     try:
