@@ -85,10 +85,11 @@ class Holding:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         draft.rename(folder)  # only now may another process see it
         self._folder = folder
-        others = [each for each in siblings.iterdir() if each != folder and not each.name.startswith(".")]
+        others = [each for each in siblings.iterdir() if each.is_dir() and not each.name.startswith(".")]
         found: list[Recovered] = []
-        for other in sorted(others, key=lambda each: (each / _LOCK_FILE).stat().st_mtime):
-            found += self._take_over(other)
+        for other in sorted(others, key=lambda each: each.stat().st_mtime):
+            if other != folder:
+                found += self._take_over(other)
         return found
 
     def topic(self, header: SegmentHeader) -> TopicFiles:
@@ -123,7 +124,11 @@ class Holding:
     def make_room(self) -> bool:
         """Drop the oldest segment that can be spared of the topic that has most; False without one."""
         spare = [each for each in self._topics.values() if each.accounts.droppable() is not None]
-        freed = max(spare, key=lambda each: each.accounts.bytes).collapse() if spare else 0
+        try:
+            freed = max(spare, key=lambda each: each.accounts.bytes).collapse() if spare else 0
+        except OSError as error:
+            _log.error("no room can be made in the spool", error=str(error))
+            return False
         self.dropping = self.dropping or freed > 0
         return freed > 0
 

@@ -233,22 +233,22 @@ class TopicFiles:
     def _roll(self) -> str:
         """Begin a new segment; return what is in the way, or nothing."""
         header = encode_header(self.header)
-        problem = self._room.claim(len(header))
-        if problem:
-            return problem
         self._close_writer()
         self.accounts.sealed = True
         segment = self.accounts.add(0)
         try:
             self._folder.mkdir(mode=_disk.FOLDER_MODE, parents=True, exist_ok=True)
             self._writer = _disk.open_file(self._path(segment))
-            _disk.write_at(self._writer, header, 0)
+            problem = self._write(header, 0)
         except OSError as error:
+            problem = self._fault(error)
+        if problem:
             self._close_writer()
             self.accounts.remove(segment)
             self.accounts.sealed = True
-            self._path(segment).unlink(missing_ok=True)
-            return f"cannot write to {self._folder}: {error}"
+            with contextlib.suppress(OSError):  # an empty file is nothing to the next process
+                self._path(segment).unlink(missing_ok=True)
+            return problem
         segment.begin = segment.end = len(header)
         if self.accounts.read == Position(segment.index, 0):
             self.accounts.read = Position(segment.index, segment.begin)
@@ -259,21 +259,29 @@ class TopicFiles:
         segment = self.accounts.writing
         if not data or segment is None:
             return ""
+        problem = self._write(bytes(data), segment.end)
+        if not problem:
+            segment.end += len(data)
+            self.bytes = self.accounts.bytes
+        return problem
+
+    def _write(self, data: bytes, offset: int) -> str:
+        """Write to the open file at its end; when the disk is full, the oldest give way."""
         problem = self._room.claim(len(data))
         while not problem:
             try:
-                _disk.write_at(self._writer, bytes(data), segment.end)
+                _disk.write_at(self._writer, data, offset)
             except OSError as error:
                 with contextlib.suppress(OSError):  # what is left behind is overwritten, or cut when opened
-                    os.ftruncate(self._writer, segment.end)
-                if error.errno in _DISK_FULL and self._room.make_room():
-                    continue
-                problem = f"cannot write to {self._folder}: {error}"
+                    os.ftruncate(self._writer, offset)
+                if error.errno not in _DISK_FULL or not self._room.make_room():
+                    problem = self._fault(error)
             else:
-                segment.end += len(data)
-                self.bytes = self.accounts.bytes
                 return ""
         return problem
+
+    def _fault(self, error: OSError) -> str:
+        return f"cannot write to {self._folder}: {error}"
 
     def _entries(self, segment: Segment, position: Position) -> list[Entry]:
         path, size = self._path(segment), min(READ_BYTES, segment.end - position.offset)
