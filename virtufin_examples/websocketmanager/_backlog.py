@@ -127,20 +127,20 @@ class Backlog:
 
     async def done(self) -> None:
         """Forget what was taken last: the bus has it."""
-        if self._spool is not None:
-            if self._moving.locked():  # it may be on its way into the spool
-                async with self._moving:
-                    pass
+        spool = self._spool
+        if spool is not None and (self._failing or self.problem or self._moving.locked() or spool.is_active):
+            async with self._moving:  # it may be on its way into the spool
+                pass
             if self._from_spool:
-                await self._spool.done(self._from_spool)
+                await spool.done(self._from_spool)
             elif self._adopted is not None:
-                await self._spool.release(self._adopted)
-            if self._failing:
-                self._failing = False
-                self._notice_bytes = self._spool_at
-            if self.problem and not self._spool.is_active:
+                await spool.release(self._adopted)
+            self._failing = False
+            self._notice_bytes = self._spool_at
+            if self.problem and not spool.is_active:
                 self._report("")
-        self._in_flight, self._from_spool, self._adopted = (), 0, None
+            self._from_spool, self._adopted = 0, None
+        self._in_flight = ()
 
     def tick(self, trying_seconds: float) -> None:
         """Look whether the message in flight has been tried for too long."""

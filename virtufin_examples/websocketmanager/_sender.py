@@ -67,10 +67,9 @@ class Sender:
             raise NotTakenError(f"message of {len(data)} bytes, the bus takes {MAX_PUBLISH_BYTES}")
         refusals = 0
         pause_seconds = _RETRY_BASE_SECONDS
-        self._trying_since = self._clock.monotonic()
+        began = self._trying_since = self._clock.monotonic()
         try:
             while True:
-                began = self._clock.monotonic()
                 try:
                     if self._guard.look(began) != self._confirmed_pauses:
                         await self._check()
@@ -84,6 +83,7 @@ class Sender:
                     _log.warning("publish failed, trying again", topic=topic, error=str(error))
                     await self._clock.sleep(pause_seconds)
                     pause_seconds = min(_RETRY_CAP_SECONDS, pause_seconds * 2)
+                    began = self._clock.monotonic()
                 else:
                     self.last_message_at = self._clock.monotonic()
                     self._latency.observe(self.last_message_at - began)

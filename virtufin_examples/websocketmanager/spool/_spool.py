@@ -27,8 +27,7 @@ _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True, gc=False):
     """What goes to the bus next, under the name of the process that took it in."""
 
     items: list[Frame] | Marker
