@@ -302,3 +302,24 @@ def test_however_a_message_is_cut_it_comes_out_as_it_was_or_is_refused(payload, 
 
 def is_utf8(payload: bytes) -> bool:
     return payload.decode(errors="replace").encode() == payload
+
+
+async def test_a_ping_of_ours_is_answered_and_counted():
+    server = await PicowsServer().start()
+    try:
+        sink = Sink()
+        socket = await PicowsNetwork().connect(server.url, {}, sink)
+        peer = await server.accept()
+        socket.ping()
+        socket.ping()
+        socket.send_text(b"after the pings")
+        await peer.receive()
+        peer.send_text("after the pongs")
+        assert await sink.until(1) == [(b"after the pongs", False)]
+        assert socket.pongs == 2
+        socket.close(1000, "")
+        await socket.wait_closed()
+        with pytest.raises(UnavailableError):
+            socket.ping()
+    finally:
+        await server.stop()

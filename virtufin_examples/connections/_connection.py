@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 
 import structlog
 
-from virtufin_examples.connections._arbiter import Arbiter
 from virtufin_examples.connections._context import ConnectionSpec, Context, Environment, url_template
-from virtufin_examples.connections._continuity import Continuity
 from virtufin_examples.connections._ending import PLANNED, Ending
 from virtufin_examples.connections._epoch import GOING_AWAY, NORMAL_CLOSURE, Epoch
+from virtufin_examples.connections._grants import Grants
 from virtufin_examples.connections._handshake import Handshake, HandshakeMessage, joins_handshake
 from virtufin_examples.connections._healing import Watch
-from virtufin_examples.connections._line import OVERLAP_SECONDS, Line
-from virtufin_examples.connections._link import Link
+from virtufin_examples.connections._line import Line
 from virtufin_examples.connections._patrol import Patrol
-from virtufin_examples.connections._sequencer import Grant, Ledger
+from virtufin_examples.connections._sequencer import Ledger
+from virtufin_examples.connections._sharing import Sharing
 from virtufin_examples.connections._state import ConnectionEvent, State, StateMachine
 from virtufin_examples.connections._stream import Outlet, Stream
 from virtufin_examples.errors import (
@@ -28,7 +27,7 @@ from virtufin_examples.errors import (
     VenueError,
     VirtufinError,
 )
-from virtufin_examples.venues import Seen, Session
+from virtufin_examples.venues import Session
 
 PATIENCE_SECONDS = 5.0
 """How long opening waits for the venue's connect budget; a longer wait is reported as a state."""
@@ -69,13 +68,9 @@ class Connection:
         self._restore(handshake)
         self._machine = StateMachine()
         every = self._context.healing.watch is Watch.EVERY or self._context.healing.sockets > 1
-        self._continuity = Continuity(self._peek) if every else None
-        self._patrol = Patrol(self._context, self._continuity)
-        self._arbiter: Arbiter | None = None
-        self._alone_at = 0.0
-        self._epochs: list[Epoch] = []
-        self._grant: Grant | None = None
-        self._granting = asyncio.Lock()
+        self._sharing = Sharing(environment.clock, every=every)
+        self._patrol = Patrol(self._context, self._sharing.continuity)
+        self._grants = Grants(ledger, self.stream, environment.clock)
         self._epoch = 0
         self._lost: Ending | None = None
         self._paused = False
@@ -99,12 +94,12 @@ class Connection:
     @property
     def is_live(self) -> bool:
         """Whether the venue has answered all that was sent on a socket that is open now."""
-        return any(epoch.is_live for epoch in self._epochs)
+        return any(epoch.is_live for epoch in self._sharing.epochs)
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The wanted symbols that the venue left out of its last acknowledgement."""
-        return self._epochs[-1].missing if self._epochs else ()
+        return self._sharing.epochs[-1].missing if self._sharing.epochs else ()
 
     @property
     def stale_symbols(self) -> tuple[str, ...]:
@@ -128,7 +123,7 @@ class Connection:
     @property
     def simulated(self) -> bool:
         """Whether a simulator answers."""
-        return any(epoch.link is not None and epoch.link.simulated for epoch in self._epochs)
+        return any(epoch.link is not None and epoch.link.simulated for epoch in self._sharing.epochs)
 
     # --- life ---
 
@@ -147,7 +142,7 @@ class Connection:
 
     async def close(self, *, code: int = NORMAL_CLOSURE, reason: str = "") -> None:
         """End it for good; returns when the sockets are gone."""
-        links = [epoch.link for epoch in self._epochs if epoch.link is not None]
+        links = [epoch.link for epoch in self._sharing.epochs if epoch.link is not None]
         for link in links:
             link.close(code, reason)
         for task in tuple(self._tasks):
@@ -161,7 +156,7 @@ class Connection:
     def lose(self, reason: str) -> None:
         """Fail because another instance has the record: what comes in is no longer ours to number."""
         self._lost = Ending(reason, "RecordLost", permanent=True)
-        for epoch in tuple(self._epochs):
+        for epoch in tuple(self._sharing.epochs):
             epoch.end(self._lost, GOING_AWAY)
 
     def renew(self, reason: str) -> None:
@@ -190,7 +185,7 @@ class Connection:
                 Handshake(self.handshake).require_room(message)
             for epoch in epochs:
                 await epoch.send(message, lasting=joins or folds)
-            for epoch in self._epochs:
+            for epoch in self._sharing.epochs:
                 epoch.follow(message, lasting=joins or folds)
             if session not in [epoch.session for epoch in epochs]:
                 session.sent(message.payload, binary=message.binary, lasting=joins or folds)
@@ -223,21 +218,21 @@ class Connection:
     def pause_reading(self) -> None:
         """Read nothing until `resume_reading`, on these sockets and the next."""
         self._paused = True
-        for epoch in self._epochs:
+        for epoch in self._sharing.epochs:
             epoch.pause(paused=True)
 
     def resume_reading(self) -> None:
         """Read again."""
         if self._paused:
             self._paused = False
-            for epoch in self._epochs:
+            for epoch in self._sharing.epochs:
                 epoch.pause(paused=False)
 
     # --- the host of lines ---
 
     def new_epoch(self, session: Session) -> Epoch:
         """Return an epoch that has not begun."""
-        return Epoch(self, self._context, session, self._continuity)
+        return Epoch(self, self._context, session, self._sharing, self._grants)
 
     def line_broke(self, line: Line, ending: Ending, *, was_up: bool) -> bool:
         """Settle what the end of a socket means; return whether another is to be opened."""
@@ -245,7 +240,7 @@ class Connection:
         retry = self.spec.auto_reconnect and not ending.permanent
         if ending.error_type not in {"", PLANNED}:
             self.noted(ending.error_type, ending.reason)
-        if any(epoch.is_up for epoch in self._epochs):
+        if self._sharing.is_any_up:
             return retry
         if was_up:
             self.stream.broke(ending.cause)
@@ -266,33 +261,10 @@ class Connection:
         self._emit("renewed", reason=reason, attempt=line.attempt)
 
     def leave(self, epoch: Epoch) -> None:
-        """Take a socket out; what waited for it is handed on."""
-        if epoch not in self._epochs:
-            return
-        self._epochs.remove(epoch)
-        arbiter, link = self._arbiter, epoch.link
-        if arbiter is None or link is None:
-            return
-        link.release(arbiter.leave(epoch.number))
-        link.arbiter = None
-        self._alone_at = self._clock.monotonic()
+        """Take a socket out."""
+        self._sharing.leave(epoch)
 
     # --- the host of epochs ---
-
-    async def take_grant(self) -> Grant:
-        """Take an epoch before the socket opens; one whose socket never opened is used again."""
-        async with self._granting:
-            if self._grant is not None:
-                await self._ledger.confirm()
-                grant, self._grant = self._grant, None
-                return grant
-            grant = await self._ledger.begin_epoch()
-            self.stream.grant(grant, self._clock.now_ns())
-            return grant
-
-    def return_grant(self, grant: Grant) -> None:
-        """Keep it for the next try."""
-        self._grant = grant
 
     def waiting(self, seconds: float) -> bool:
         """Wait for the venue's connect budget, but do not let the caller of `start` wait for long."""
@@ -303,26 +275,10 @@ class Connection:
             self._tell_first(None)
         return self.spec.auto_reconnect
 
-    def opening(self, epoch: Epoch, link: Link) -> None:
-        """Let a socket that is about to open share what it brings with those that there are."""
-        if not self._epochs:
-            self._arbiter = None
-            if self._continuity is not None:
-                self._continuity.start_anew()
-        else:
-            if self._arbiter is None:
-                self._arbiter = Arbiter(self._peek)
-                for other in self._epochs:
-                    self._arbiter.join(other.number)
-                    other.share(self._arbiter)
-            self._arbiter.join(epoch.number)
-            link.arbiter = self._arbiter
-        self._epochs.append(epoch)
-
     def may_open_another(self) -> bool:
         """Return whether the venue allows one more socket beside those that there are."""
         limit = self._context.limits.sockets
-        return limit is None or len(self._epochs) < limit
+        return limit is None or len(self._sharing.epochs) < limit
 
     def opened(self, epoch: Epoch) -> None:
         """Note the newest socket."""
@@ -351,11 +307,7 @@ class Connection:
 
     def ticked(self, epoch: Epoch) -> None:
         """Look after the data, and after what two sockets wait for."""
-        if self._arbiter is not None and epoch.link is not None:
-            epoch.link.release(self._arbiter.overdue(self._clock.now_ns()))
-            if len(self._epochs) == 1 and self._clock.monotonic() - self._alone_at >= OVERLAP_SECONDS:
-                self._arbiter = None  # what the other one had before, this one has brought again by now
-                epoch.share(None)
+        self._sharing.tick(epoch)
         stopped = self._patrol.look(epoch)
         if stopped is not None:
             self.noted(stopped.error_type, stopped.reason)
@@ -384,9 +336,6 @@ class Connection:
 
     # --- inside ---
 
-    def _peek(self, payload: bytes) -> Sequence[Seen]:
-        return self._epochs[0].peek(payload) if self._epochs else ()
-
     def _restore(self, messages: tuple[HandshakeMessage, ...]) -> None:
         """Give what was written down back: the wanted set to the session, the rest to the handshake."""
         for message in messages:
@@ -413,7 +362,7 @@ class Connection:
         )
 
     def _require_up(self) -> list[Epoch]:
-        up = [epoch for epoch in self._epochs if epoch.is_up and epoch.link and not epoch.link.ended.done()]
+        up = self._sharing.up
         if not up or self.state is not State.CONNECTED:
             raise PreconditionError(
                 f"connection {self.spec.id} is {self.state}"

@@ -13,10 +13,10 @@ from virtufin_examples.connections._budget import Window
 from virtufin_examples.connections._context import Context
 from virtufin_examples.connections._continuity import Continuity
 from virtufin_examples.connections._ending import Ending, refused_ending, socket_ending
+from virtufin_examples.connections._grants import Grants
 from virtufin_examples.connections._handshake import HandshakeMessage
 from virtufin_examples.connections._healing import Watch, renewal_seconds
 from virtufin_examples.connections._link import Link
-from virtufin_examples.connections._sequencer import Grant
 from virtufin_examples.connections._socket import SocketConnectError, UpgradeRefusedError
 from virtufin_examples.connections._watchdog import LinkState, LinkWatch
 from virtufin_examples.errors import ConflictError, UnavailableError, VirtufinError
@@ -47,20 +47,11 @@ class EpochHost(Protocol):
     @property
     def handshake(self) -> tuple[HandshakeMessage, ...]: ...
 
-    async def take_grant(self) -> Grant:
-        """Take an epoch's number, or that of an earlier try that got no socket."""
-
-    def opening(self, epoch: Epoch, link: Link) -> None:
-        """A socket is about to open."""
-
-    def waiting(self, seconds: float) -> bool:
-        """The venue's connect budget is spent for so long; return whether to wait for it."""
-
     def opened(self, epoch: Epoch) -> None:
         """It is open."""
 
-    def return_grant(self, grant: Grant) -> None:
-        """No socket came about: the next try may have it."""
+    def waiting(self, seconds: float) -> bool:
+        """The venue's connect budget is spent for so long; return whether to wait for it."""
 
     def went_up(self, epoch: Epoch, replayed: int) -> None:
         """A socket is open and its handshake answered."""
@@ -82,11 +73,21 @@ class EpochHost(Protocol):
         """The venue refused a change of the wanted set."""
 
 
+class Sockets(Protocol):
+    """The connection's sockets."""
+
+    @property
+    def continuity(self) -> Continuity | None: ...
+
+    def join(self, epoch: Epoch, link: Link) -> None:
+        """A socket is about to open."""
+
+
 class Epoch:
     """Lives once: `run` ends with why the socket is gone. A `LinkOwner`."""
 
     def __init__(
-        self, host: EpochHost, context: Context, session: Session, continuity: Continuity | None
+        self, host: EpochHost, context: Context, session: Session, sockets: Sockets, grants: Grants
     ) -> None:
         self.session = session
         self.link: Link | None = None
@@ -97,7 +98,8 @@ class Epoch:
         self.up = asyncio.Event()
         self._host = host
         self._context = context
-        self._continuity = continuity
+        self._sockets = sockets
+        self._grants = grants
         self._messages = Window(context.limits.messages) if context.limits.messages is not None else None
         self._watch = LinkWatch(context.healing.ping_seconds)
         self._refusal: Ending | None = None
@@ -222,7 +224,7 @@ class Epoch:
                 return Ending(f"no connect is left in the venue's budget for {wait:.0f} s", "ConnectBudget")
             await clock.sleep(wait)
         try:
-            grant = await host.take_grant()
+            grant = await self._grants.take()
         except ConflictError:
             raise
         except VirtufinError as error:
@@ -234,23 +236,23 @@ class Epoch:
             self,
             epoch=grant.epoch,
             clock=clock,
-            continuity=self._continuity,
+            continuity=self._sockets.continuity,
             samples=context.healing.watch is Watch.SAMPLE and type(self.session).peek is not Session.peek,
         )
         self.session.opened()
         self.link = link
-        host.opening(self, link)
+        self._sockets.join(self, link)
         try:
             target = await context.target(self.session.target(clock.now_ns()))
             await context.network.connect(target.url, {**_HEADERS, **target.headers}, link)
         except UpgradeRefusedError as error:
-            host.return_grant(grant)
+            self._grants.give_back(grant)
             refused = context.spec.connector.upgrade_refused(error.status, error.headers)
             if refused.disposition is Disposition.WAIT:
                 context.scope.block(clock.monotonic(), refused.wait_seconds)
             return refused_ending(refused)
         except (SocketConnectError, VirtufinError) as error:
-            host.return_grant(grant)
+            self._grants.give_back(grant)
             return Ending(str(error), type(error).__name__)
         self.up_at = clock.monotonic()
         host.opened(self)

@@ -1,0 +1,76 @@
+"""The sockets that one connection has just now, and who decides what passes when there are several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from virtufin_examples.connections._arbiter import Arbiter
+from virtufin_examples.connections._clock import Clock
+from virtufin_examples.connections._continuity import Continuity
+from virtufin_examples.connections._epoch import Epoch
+from virtufin_examples.connections._line import OVERLAP_SECONDS
+from virtufin_examples.connections._link import Link
+from virtufin_examples.venues import Seen
+
+
+class Sharing:
+    """The epochs that have a socket or are opening one, oldest first.
+
+    An arbiter sits between them and the stream while there are two, and a little longer: what the one that
+    went had brought, the one that stays brings again. `every` looks for holes in the venue's numbers.
+    """
+
+    def __init__(self, clock: Clock, *, every: bool) -> None:
+        self.epochs: list[Epoch] = []
+        self.continuity = Continuity(self._peek) if every else None
+        self._clock = clock
+        self._arbiter: Arbiter | None = None
+        self._alone_at = 0.0
+
+    @property
+    def up(self) -> list[Epoch]:
+        """Those whose socket is open and whose handshake is answered."""
+        return [each for each in self.epochs if each.is_up and each.link and not each.link.ended.done()]
+
+    @property
+    def is_any_up(self) -> bool:
+        """Whether one has been up and has not been taken out."""
+        return any(epoch.is_up for epoch in self.epochs)
+
+    def join(self, epoch: Epoch, link: Link) -> None:
+        """Take in a socket that is about to open; it shares what it brings with those that there are."""
+        if not self.epochs:
+            self._arbiter = None
+            if self.continuity is not None:
+                self.continuity.start_anew()
+        else:
+            if self._arbiter is None:
+                self._arbiter = Arbiter(self._peek)
+                for other in self.epochs:
+                    self._arbiter.join(other.number)
+                    other.share(self._arbiter)
+            self._arbiter.join(epoch.number)
+            link.arbiter = self._arbiter
+        self.epochs.append(epoch)
+
+    def leave(self, epoch: Epoch) -> None:
+        """Take a socket out; what waited for it is handed on."""
+        if epoch not in self.epochs:
+            return
+        self.epochs.remove(epoch)
+        self._alone_at = self._clock.monotonic()
+        if self._arbiter is not None and epoch.link is not None:
+            epoch.link.release(self._arbiter.leave(epoch.number))
+            epoch.link.arbiter = None
+
+    def tick(self, epoch: Epoch) -> None:
+        """Hand on what has waited long enough; let a socket that has been alone for a while pass freely."""
+        if self._arbiter is None or epoch.link is None:
+            return
+        epoch.link.release(self._arbiter.overdue(self._clock.now_ns()))
+        if len(self.epochs) == 1 and self._clock.monotonic() - self._alone_at >= OVERLAP_SECONDS:
+            self._arbiter = None
+            epoch.share(None)
+
+    def _peek(self, payload: bytes) -> Sequence[Seen]:
+        return self.epochs[0].peek(payload) if self.epochs else ()
