@@ -40,7 +40,6 @@ def test_an_unknown_id_is_status_1_and_named(platform: Platform, arguments: tupl
         ("workers", "list"),
         ("connections", "list"),
         ("subscribe", "ticks"),
-        ("status",),
         ("record", "ticks", "a.rec"),
     ],
     ids=" ".join,
@@ -50,6 +49,16 @@ def test_a_gateway_that_is_not_there_is_status_1_and_named(arguments: tuple[str,
     assert (done.status, NOBODY in done.err) == (1, True)
     assert "fix: " in done.err
     assert not Path("a.rec").exists()
+
+
+def test_a_gateway_that_is_not_there_is_the_first_broken_link() -> None:
+    done = call("status", "--gateway", NOBODY)
+    assert done.status == 1
+    assert done.out.splitlines()[-1].startswith(
+        f"the platform is broken at the gateway: gateway {NOBODY}: connection refused"
+    )
+    done = call("status", "ticks", "--gateway", NOBODY, "--json")
+    assert (done.status, done.lines[-1]["broken"], done.lines[-1]["feed"]) == (1, "gateway", "ticks")
 
 
 @pytest.mark.parametrize(

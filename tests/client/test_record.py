@@ -22,6 +22,7 @@ from virtufin_examples.frames import (
     Frame,
     FrameFlag,
     Gap,
+    RecordingReader,
     Stale,
     encode_batch,
     encode_frame_event,
@@ -135,6 +136,18 @@ async def test_a_recording_ends_when_it_is_told_to(tmp_path: Path, runtime: str)
         await asyncio.wait({task}, timeout=0.05)
     assert task.result().frames == 2
     assert items_of(path) == [frame(1), frame(2)]
+
+
+async def test_a_cancelled_recording_is_whole(tmp_path: Path, runtime: str) -> None:
+    path, begun = tmp_path / "a.rec", asyncio.Event()
+    task = asyncio.create_task(record("ticks", path, dapr=runtime, on_progress=lambda _: begun.set()))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with path.open("rb") as stream:
+        reader = RecordingReader(stream, "a.rec")
+        assert (len([*reader]), reader.ended) == (1, True)
 
 
 async def test_a_recording_ends_with_its_time(tmp_path: Path, runtime: str) -> None:

@@ -125,6 +125,19 @@ def test_without_space_the_file_is_whole_up_to_the_last_record(tmp_path: Path) -
         assert reader.torn_bytes == 0
 
 
+async def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = RecordingFile.open(tmp_path / "a.rec", "ticks")
+    file.append([frame(1)], 1)
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(ResourceLimitError, match="Input/output error"):
+        await file.sync()
+    file.abandon()
+
+
 async def test_what_was_written_reaches_the_disk(tmp_path: Path) -> None:
     file = RecordingFile.open(tmp_path / "a.rec", "ticks")
     file.append([frame(1)], 1)

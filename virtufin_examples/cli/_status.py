@@ -8,6 +8,7 @@ import typer
 
 from virtufin_examples.cli._gateway_client import AsJson, Gateway, api_client
 from virtufin_examples.cli._outcome import FAILED, print_json, print_rows, run
+from virtufin_examples.errors import UnavailableError
 
 if TYPE_CHECKING:
     from virtufin_examples.client import Diagnosis
@@ -31,10 +32,13 @@ def status(
     """Walk a feed from market hours to subscriber, and name the first broken link (exit status 1)."""
 
     async def work() -> tuple[Diagnosis, ...]:
-        from virtufin_examples.client import feed_status
+        from virtufin_examples.client import feed_status, unreachable
 
-        async with api_client(gateway) as api:
-            return await feed_status(api, name, listen_seconds=seconds)
+        try:
+            async with api_client(gateway) as api:
+                return await feed_status(api, name, listen_seconds=seconds)
+        except UnavailableError as error:
+            return (unreachable(error, name),)
 
     found = run(work(), as_json=as_json)
     for diagnosis in found:

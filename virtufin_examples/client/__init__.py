@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from virtufin_examples.client._feed_settings import FeedSettings
     from virtufin_examples.client._open_feed import new_run_id, open_feed
     from virtufin_examples.client._pace import AtOnce, OnCredit, Pace, Timed
-    from virtufin_examples.client._probe import LISTEN_SECONDS, feed_status
+    from virtufin_examples.client._probe import LISTEN_SECONDS, feed_status, unreachable
     from virtufin_examples.client._record import Recorded, record
     from virtufin_examples.client._replay import Replay, Replayed, default_topic, open_replay
     from virtufin_examples.client._replies import ConnectionInfo, Connections, Created, Reply, Stopped
@@ -64,7 +64,7 @@ _MODULES = {
     "_open_feed": ("new_run_id", "open_feed"),
     "_pace": ("AtOnce", "OnCredit", "Pace", "Timed"),
     "_diagnosis": ("Diagnosis", "Finding", "Health", "Link"),
-    "_probe": ("LISTEN_SECONDS", "feed_status"),
+    "_probe": ("LISTEN_SECONDS", "feed_status", "unreachable"),
     "_record": ("Recorded", "record"),
     "_replay": ("Replay", "Replayed", "default_topic", "open_replay"),
     "_replies": ("ConnectionInfo", "Connections", "Created", "Reply", "Stopped"),
@@ -145,6 +145,7 @@ __all__ = [
     "simulator_secret",
     "subscribe",
     "subscribe_blocking",
+    "unreachable",
 ]
 
 

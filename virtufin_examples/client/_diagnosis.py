@@ -24,6 +24,7 @@ _NAMED_SYMBOLS = 5
 class Link(enum.StrEnum):
     """The links, in the order in which they are walked."""
 
+    GATEWAY = "gateway"
     MANAGER = "websocketmanager"
     WORKER = "worker"
     MARKET = "market"
@@ -94,6 +95,9 @@ Judged = tuple[Health, str]
 
 
 def _walk(facts: FeedFacts) -> Iterator[Finding]:
+    if facts.gateway_error:
+        yield Finding(Link.GATEWAY, Health.BROKEN, facts.gateway_error)
+        return
     if facts.manager_error:
         yield Finding(Link.MANAGER, Health.BROKEN, facts.manager_error)
         return

@@ -73,10 +73,11 @@ class BrokerFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedFacts:
-    """All that is known of one feed. `manager_error`: why the WebSocketManager did not answer."""
+    """All that is known of one feed. The errors: why gateway, WebSocketManager, WorkManager did not answer."""
 
     name: str
     now_ns: int
+    gateway_error: str = ""
     manager_error: str = ""
     workers_error: str = ""
     worker: WorkerFacts | None = None

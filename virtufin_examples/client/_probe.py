@@ -25,7 +25,7 @@ from virtufin_examples.client._replies import ConnectionInfo
 from virtufin_examples.client._topic_listener import TopicListener, listening
 from virtufin_examples.client._venue_hours import market_of, quiet_seconds
 from virtufin_examples.client._workers import WorkerInfo, WorkManagerClient
-from virtufin_examples.errors import InvalidInputError, NotFoundError, VirtufinError
+from virtufin_examples.errors import InvalidInputError, NotFoundError, UnavailableError, VirtufinError
 from virtufin_examples.venues import Session
 
 _log = logging.getLogger(__name__)
@@ -38,6 +38,14 @@ _PROBE_TTL_SECONDS = 10
 _DRAIN_SECONDS = 0.5  # for what was received just before the second list
 
 
+_EVERYTHING = "the platform"
+
+
+def unreachable(error: UnavailableError, name: str = "") -> Diagnosis:
+    """Return the diagnosis of a feed whose gateway cannot be reached."""
+    return diagnose(FeedFacts(name=name or _EVERYTHING, now_ns=time.time_ns(), gateway_error=str(error)))
+
+
 async def feed_status(
     api: ApiClient, name: str = "", *, listen_seconds: float = LISTEN_SECONDS
 ) -> tuple[Diagnosis, ...]:
@@ -46,10 +54,25 @@ async def feed_status(
     It takes no service's messages: the gateway broadcasts. Raises `NotFoundError` that says what there is.
     """
     try:
-        connections = await WebSocketManagerClient(api).list_connections()
-    except VirtufinError as error:
-        facts = FeedFacts(name=name or "the platform", now_ns=time.time_ns(), manager_error=error.message)
+        return await _diagnose_all(api, name, listen_seconds)
+    except _ManagerError as error:
+        facts = FeedFacts(name=name or _EVERYTHING, now_ns=time.time_ns(), manager_error=error.message)
         return (diagnose(facts),)
+
+
+class _ManagerError(VirtufinError):
+    """The WebSocketManager does not answer."""
+
+
+async def _connections(api: ApiClient) -> tuple[ConnectionInfo, ...]:
+    try:
+        return await WebSocketManagerClient(api).list_connections()
+    except VirtufinError as error:
+        raise _ManagerError(error.message) from error
+
+
+async def _diagnose_all(api: ApiClient, name: str, listen_seconds: float) -> tuple[Diagnosis, ...]:
+    connections = await _connections(api)
     workers, workers_error = await _workers(api)
     feeds = _select(name, connections, workers)
     async with contextlib.AsyncExitStack() as stack:
@@ -59,7 +82,7 @@ async def feed_status(
             topic: await stack.enter_async_context(listening(api, topic, sessions)) for topic in topics
         }
         broker, _ = await asyncio.gather(_probe_broker(api), asyncio.sleep(listen_seconds))
-        later = {one.id: one for one in await WebSocketManagerClient(api).list_connections()}
+        later = {one.id: one for one in await _connections(api)}
         if topics:
             await asyncio.sleep(_DRAIN_SECONDS)
         now_ns = time.time_ns()

@@ -52,12 +52,16 @@ async def record(
 
     A file that is a recording of this topic is continued. `dapr` and `api` are `subscribe`'s. `on_progress`
     is called when the recording has begun and after each write. Raises what `subscribe` and the file raise.
+    Cancelling it ends it as `stop` does.
     """
-    file = RecordingFile.open(path, topic)
+    file = await asyncio.to_thread(RecordingFile.open, path, topic)  # which reads what the file holds
     try:
         async with subscribe(topic, dapr=dapr, api=api) as subscription:
             recording = _Recording(file, subscription, count, on_progress)
             await recording.run(stop or asyncio.Event(), seconds)
+    except asyncio.CancelledError:
+        file.close(time.time_ns())
+        raise
     except BaseException:
         file.abandon()
         raise

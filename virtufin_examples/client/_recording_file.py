@@ -92,13 +92,13 @@ class RecordingFile:
         """Have what was written reach the disk; the event loop goes on meanwhile."""
         if self._dirty:
             self._dirty = False
-            await asyncio.to_thread(os.fsync, self._stream.fileno())
+            await asyncio.to_thread(self._fsync)
 
     def close(self, taken_ns: int) -> None:
         """Write the end record and close."""
         try:
             self._append(self._writer.end(taken_ns))
-            os.fsync(self._stream.fileno())
+            self._fsync()
         finally:
             self._stream.close()
 
@@ -134,8 +134,14 @@ class RecordingFile:
         self.size += len(data)
         self._dirty = True
 
+    def _fsync(self) -> None:
+        try:
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise self._refused(error) from None
+
     def _refused(self, error: OSError) -> VirtufinError:
-        """Cut off what was written of the record, so that the file is whole."""
+        """Cut off what was written of a record that is not whole; return what to raise."""
         os.ftruncate(self._stream.fileno(), self.size)
         return ResourceLimitError(
             f"{self.path}: {error.strerror}, after {self.size} bytes",
