@@ -11,7 +11,7 @@ import pytest
 from tests.client.recording_parts import items_of, running_bus, running_runtime, write_recording
 from tests.frames.recording_samples import frame
 from virtufin_examples.bus import CLOUDEVENT_JSON
-from virtufin_examples.client import open_replay, record, subscribe
+from virtufin_examples.client import Recorded, open_replay, record, subscribe
 from virtufin_examples.errors import UnavailableError
 from virtufin_examples.frames import (
     BATCH_CONTENT_TYPE,
@@ -124,17 +124,17 @@ async def test_a_subscriber_can_tell_a_replay_from_live_frames(
 
 
 async def test_a_recording_ends_when_it_is_told_to(tmp_path: Path, runtime: str) -> None:
-    path, stop = tmp_path / "a.rec", asyncio.Event()
+    path, begun, stop = tmp_path / "a.rec", asyncio.Event(), asyncio.Event()
 
-    def at(now) -> None:
+    def at(now: Recorded) -> None:
+        begun.set()
         if now.frames == 2:
             stop.set()
 
-    task = asyncio.create_task(record("ticks", path, dapr=runtime, stop=stop, on_progress=at, seconds=20))
-    while not task.done():
-        await publish(runtime, [frame(1), frame(2)])
-        await asyncio.wait({task}, timeout=0.05)
-    assert task.result().frames == 2
+    task = asyncio.create_task(record("ticks", path, dapr=runtime, stop=stop, on_progress=at))
+    await asyncio.wait_for(begun.wait(), 10)
+    await publish(runtime, [frame(1), frame(2)])
+    assert (await asyncio.wait_for(task, 10)).frames == 2
     assert items_of(path) == [frame(1), frame(2)]
 
 

@@ -73,7 +73,7 @@ class BrokerFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedFacts:
-    """All that is known of one feed. The errors: why gateway, WebSocketManager, WorkManager did not answer."""
+    """All that is known of one feed. The errors say why a service did not answer."""
 
     name: str
     now_ns: int
