@@ -163,18 +163,26 @@ class Holding:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:  # it runs, or stands still: what it holds is its own
             os.close(lock)
+            self._learn(_read_marks(other / _MARKS_FILE))
             return []
         try:
             found = [
                 each for folder in sorted(other.iterdir()) if (each := self._take_topic(folder)) is not None
             ]
             for marks in (_read_marks(other / _MARKS_FILE), *(each.marks for each in found)):
-                self.marks.update({name: _later(self.marks.get(name), mark) for name, mark in marks.items()})
+                self._learn(marks)
             if not any(each.is_dir() for each in other.iterdir()):
                 shutil.rmtree(other, ignore_errors=True)
             return found
         finally:
             os.close(lock)
+
+    def _learn(self, marks: Mapping[str, Mark]) -> None:
+        """Keep the furthest that anybody has published or spooled each connection."""
+        for name, mark in marks.items():
+            known = self.marks.get(name)
+            if known is None or mark.sequence > known.sequence:
+                self.marks[name] = mark
 
     def _take_topic(self, folder: Path) -> Recovered | None:
         if not folder.is_dir():
@@ -198,10 +206,6 @@ class Holding:
             return None
         self._topics[files.header.topic] = files
         return Recovered(files, marks, frozenset(holders))
-
-
-def _later(first: Mark | None, second: Mark) -> Mark:
-    return first if first is not None and first.sequence > second.sequence else second
 
 
 def _read_marks(path: Path) -> dict[str, Mark]:
