@@ -8,7 +8,7 @@ ARGS ?=
 RECORDED ?= ../shared/data/binance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup example test test-recorded check format bench protos lock worker clean
+.PHONY: help setup example test test-dapr daprd brokers test-recorded check format bench protos lock worker clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,15 @@ test: $(VENV)/.dev ## run the tests (ARGS="tests/frames -k gap")
 
 test-recorded: $(VENV)/.dev ## rebuild real order books from recorded data (RECORDED=folder)
 	@VIRTUFIN_RECORDED_DATA=$(RECORDED) $(BIN)/python -m pytest tests/recorded $(ARGS)
+
+daprd: $(VENV)/.run ## find daprd, or build it (once a machine)
+	@$(BIN)/python -m deploy.get_daprd
+
+brokers: $(VENV)/.run ## find Redis, NATS and Kafka, or install them
+	@$(BIN)/python -m deploy.get_brokers
+
+test-dapr: $(VENV)/.dev daprd brokers ## run the tests that need daprd and brokers
+	@$(BIN)/python -m pytest --dapr tests/dapr $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, generated code, lock
 	@$(BIN)/ruff check .

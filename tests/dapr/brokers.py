@@ -1,0 +1,109 @@
+"""Real brokers, each with its data in a folder of the test run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.get_brokers import find_kafka, find_program
+from tests.dapr.launch import Process, accepts, answers, free_port, running
+
+_NS_PER_SECOND = 1_000_000_000
+STREAMS = {"CONFORMANCE": "conformance.>", "DEAD": "dead.>"}
+"""JetStream's streams of the suite's topics. Dead letters need their own: a stream takes an event id once."""
+
+
+@contextlib.contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """Run redis-server; yield its address."""
+    port = free_port()
+    command = [find_program("redis-server"), "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
+    process = Process("redis", [*command, "--appendonly", "no", "--dir", folder], folder)
+    with running(process, lambda: _speaks(port, b"PING\r\n", b"+PONG")):
+        yield f"127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def nats(folder: Path) -> Iterator[str]:
+    """Run nats-server with JetStream and a memory stream for the suite's topics; yield its address."""
+    port, monitor = free_port(), free_port()
+    command = [find_program("nats-server"), "-a", "127.0.0.1", "-p", str(port), "-m", str(monitor)]
+    process = Process("nats", [*command, "-js", "-sd", folder], folder)
+    with running(process, lambda: answers(f"http://127.0.0.1:{monitor}/healthz")):
+        for name, subjects in STREAMS.items():
+            _create_stream(port, name, subjects)
+        yield f"127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def kafka(folder: Path) -> Iterator[str]:
+    """Run Kafka as one process, broker and controller; yield its address."""
+    port, controller = free_port(), free_port()
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(folder / "kafka-data"),
+        "num.partitions": "1",
+        "offsets.topic.num.partitions": "1",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "0",
+        "message.max.bytes": "23068672",
+        "replica.fetch.max.bytes": "23068672",
+    }
+    config = folder / "server.properties"
+    config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    java = [str(find_program("java")), "-Xmx512m", "-cp", f"{find_kafka()}/*"]
+    storage = [*java, "kafka.tools.StorageTool"]
+    cluster = subprocess.run(
+        [*storage, "random-uuid"], capture_output=True, text=True, check=True, cwd=folder
+    )
+    cluster_id = cluster.stdout.strip().splitlines()[-1]
+    subprocess.run(
+        [*storage, "format", "-t", cluster_id, "-c", str(config)], capture_output=True, check=True, cwd=folder
+    )
+    process = Process("kafka", [*java, "kafka.Kafka", config], folder)
+    with running(process, lambda: accepts(port)):
+        yield f"127.0.0.1:{port}"
+
+
+def _speaks(port: int, request: bytes, answer: bytes) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+        connection.sendall(request)
+        return connection.recv(64).startswith(answer)
+    return False
+
+
+def _create_stream(port: int, name: str, subjects: str) -> None:
+    """Ask for a stream in NATS' own protocol: a request is a publish that names where to answer."""
+    stream = {
+        "name": name,
+        "subjects": [subjects],
+        "retention": "limits",
+        "discard": "old",
+        "storage": "memory",
+        "max_age": 60 * _NS_PER_SECOND,
+        "max_bytes": 256 * 1024 * 1024,
+        "duplicate_window": _NS_PER_SECOND // 10,
+        "num_replicas": 1,
+    }
+    body = json.dumps(stream).encode()
+    request = b'CONNECT {"verbose":false,"pedantic":false}\r\nSUB answer 1\r\n'
+    request += f"PUB $JS.API.STREAM.CREATE.{name} answer {len(body)}\r\n".encode() + body + b"\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request)
+        with connection.makefile("rb") as lines:
+            while not (line := lines.readline()).startswith(b"MSG"):
+                assert line, "nats-server closed the connection"
+            answer = json.loads(lines.readline())
+    assert "error" not in answer, answer
