@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import grpc
+import httpx
 import pytest
 
-from tests.websocketmanager.platform import running_platform
+from tests.websocketmanager.platform import running_platform, settings
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2 as pb
 from virtufin_examples.frames import decode_batch
 
@@ -107,3 +108,20 @@ async def test_list_describes_and_disconnect_forgets(platform):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await platform.stub.Disconnect(pb.DisconnectRequest(id=connection_id))
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_spool_that_cannot_be_used_is_said_by_health_and_metrics(tmp_path):
+    (tmp_path / "file").write_text("")
+    async with running_platform(settings=settings(spool_dir=tmp_path / "file" / "spool")) as platform:
+        async with httpx.AsyncClient(base_url=f"http://{platform.http}") as client:
+            health = (await client.get("/health/ready")).json()
+            metrics = (await client.get("/metrics")).text
+    assert health["status"] == "ready", "frames still flow"
+    assert "cannot be used" in health["checks"]["spool"]
+    assert "virtufin_websocketmanager_spool_failing 1.0" in metrics
+
+
+async def test_a_spool_that_works_says_so(platform):
+    async with httpx.AsyncClient(base_url=f"http://{platform.http}") as client:
+        assert (await client.get("/health/ready")).json()["checks"] == {"spool": "ok"}
+        assert "virtufin_websocketmanager_spool_failing 0.0" in (await client.get("/metrics")).text
