@@ -261,8 +261,8 @@ def test_each_kind_of_number_is_followed():
         b"7": Seen("R", last=5, gapless=False),
         b"8": Seen("R", last=500, gapless=False),
     }
-    continuity = Continuity(lambda payload: (table[payload],))
-    holes = continuity.look([(name, False) for name in table])
+    continuity = Continuity()
+    holes = continuity.look([(name, False) for name in table], lambda payload: (table[payload],))
     assert [(hole.symbol, hole.first, hole.last) for hole in holes] == [("A", 21, 24), ("F", 12, 15)]
     assert continuity.take_symbols() == {"A", "F", "R"}
     assert continuity.take_symbols() == set()

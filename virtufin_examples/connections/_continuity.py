@@ -25,8 +25,7 @@ class Continuity:
     A new socket starts anew: what it missed lies inside the gap that was announced for the break.
     """
 
-    def __init__(self, peek: Callable[[bytes], Sequence[Seen]]) -> None:
-        self._peek = peek
+    def __init__(self) -> None:
         self._last: dict[Key, int] = {}
         self._symbols: set[str] = set()
 
@@ -34,19 +33,20 @@ class Continuity:
         """Forget the numbers."""
         self._last.clear()
 
-    def look(self, messages: Sequence[Message]) -> list[Hole]:
-        """Return the holes before or between these messages."""
+    def look(self, messages: Sequence[Message], peek: Callable[[bytes], Sequence[Seen]]) -> list[Hole]:
+        """Return the holes before or between these messages; `peek` finds what a frame says."""
         holes: list[Hole] = []
+        symbols, runs = self._symbols, self._last
         for payload, _ in messages:
-            for seen in self._peek(payload):
-                self._symbols.add(seen.symbol)
+            for seen in peek(payload):
+                symbols.add(seen.symbol)
                 if not seen.last:
                     continue
                 key = (seen.channel, seen.symbol)
-                last = self._last.get(key, 0)
+                last = runs.get(key, 0)
                 if leaves_hole(seen, last):
                     holes.append(Hole(seen.symbol, last + 1, seen.previous or seen.first - 1))
-                self._last[key] = seen.last
+                runs[key] = seen.last
         return holes
 
     def take_symbols(self) -> set[str]:

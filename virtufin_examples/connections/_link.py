@@ -208,11 +208,20 @@ class Link:
 
     def _deliver(self, messages: Sequence[Message], received_ns: int, epoch: int) -> None:
         if self._continuity is not None:
-            for hole in self._continuity.look(messages):
-                self._stream.announce_hole(
-                    hole.symbol, hole.first, hole.last, epoch=epoch, now_ns=received_ns
-                )
+            self._look_for_holes(self._continuity, messages, received_ns, epoch)
         self._stream.receive(messages, received_ns, epoch=epoch, simulated=self.simulated)
+
+    def _look_for_holes(
+        self, continuity: Continuity, messages: Sequence[Message], received_ns: int, epoch: int
+    ) -> None:
+        try:
+            holes = continuity.look(messages, self.session.peek)
+        except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
+            self._continuity = None
+            self._owner.noted("ConnectorFailed", f"numbers are followed no more on this socket: {error!r}")
+            return
+        for hole in holes:
+            self._stream.announce_hole(hole.symbol, hole.first, hole.last, epoch=epoch, now_ns=received_ns)
 
     def _arbitrate(self, arbiter: Arbiter, messages: Sequence[Message], received_ns: int) -> None:
         is_control = self.session.is_control

@@ -22,7 +22,7 @@ class Sharing:
 
     def __init__(self, clock: Clock, *, every: bool) -> None:
         self.epochs: list[Epoch] = []
-        self.continuity = Continuity(self._peek) if every else None
+        self.continuity = Continuity() if every else None
         self._clock = clock
         self._arbiter: Arbiter | None = None
         self._alone_at = 0.0

@@ -178,7 +178,7 @@ class Stream:
             epoch_after=epoch,
             cause=Cause.VENUE_SEQUENCE,
             from_ns=self.last_received_ns or now_ns,
-            to_ns=now_ns,
+            to_ns=max(now_ns, self.last_received_ns),  # a frame that had to wait came before
             sequence=self._sequencer.take(),
             symbols=(symbol,),
             venue_from=venue_from,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import msgspec
+
 _SECOND_NS = 1_000_000_000
 
 
@@ -112,8 +114,7 @@ Effect: TypeAlias = Outgoing | HttpRequest | Leaving | Refused
 """What a session asks for of its own accord."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """What `peek` finds in a frame for one symbol: the venue's own numbers, 0 where it has none.
 
     `channel` and `symbol` together name a run of numbers. `previous` is the last number before this frame
