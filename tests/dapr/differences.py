@@ -29,7 +29,7 @@ DIFFERENCES = {
         "daprd parses JSON into doubles (dapr#3837). Carry large integers as strings, or use another type",
     ),
     "other types": Difference(
-        "a content type that is neither JSON, text, XML nor bytes",
+        "a content type other than JSON, text, XML, protobuf and bytes",
         _answers("exact bytes", "empty"),
         "daprd has no place for it. Name the schema as a parameter of application/octet-stream",
     ),
@@ -83,3 +83,13 @@ DIFFERENCES = {
 def expected(key: str, target: Target) -> str:
     """Return what a target answers."""
     return DIFFERENCES[key].answers[target]
+
+
+def table() -> str:
+    """Return the table as it stands in `docs/dapr.md`."""
+    rows = [["", *Target, "why"], ["---"] * (len(Target) + 2)]
+    rows += [
+        [entry.question, *(entry.answers[target] for target in Target), entry.reason]
+        for entry in DIFFERENCES.values()
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

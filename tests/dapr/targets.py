@@ -29,8 +29,8 @@ _RESILIENCY = "resiliency.yaml"
 _FILES = {
     Target.IN_MEMORY: ("in-memory/pubsub.yaml", "in-memory/statestore.yaml"),
     Target.REDIS: ("redis/pubsub.yaml", "redis/statestore.yaml", "redis/lockstore.yaml"),
-    Target.JETSTREAM: ("jetstream/pubsub.yaml",),
-    Target.KAFKA: ("kafka/pubsub.yaml",),
+    Target.JETSTREAM: ("jetstream/pubsub.yaml", "in-memory/statestore.yaml"),
+    Target.KAFKA: ("kafka/pubsub.yaml", "in-memory/statestore.yaml"),
 }
 _ADDRESSES = {
     Target.REDIS: "localhost:6379",
