@@ -1,7 +1,8 @@
-"""`virtufin simulate alpaca`: a venue without an account."""
+"""`virtufin simulate alpaca|binance`: a venue without an account."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,11 @@ from virtufin_examples.cli._services import AsJson, Ephemeral, Host
 # Not secrets: the simulator's public credentials.
 SIMULATED_KEY = "SIMULATED-KEY"
 SIMULATED_SECRET = "SIMULATED-SECRET"
+
+Faults = Annotated[
+    int | None,
+    typer.Option("--faults", help="Make things go wrong at random; the same seed gives the same faults."),
+]
 
 simulate = typer.Typer(help="Run a simulator of a venue.", no_args_is_help=True)
 
@@ -32,6 +38,7 @@ def alpaca(
     port: Annotated[int, typer.Option(min=0, max=65535, help="WebSocket port; 0 takes a free one.")] = 8765,
     rate: Annotated[float, typer.Option(min=0.1, help="Messages a second, all symbols together.")] = 100.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
+    faults: Faults = None,
     as_json: AsJson = False,
     ephemeral: Ephemeral = False,
 ) -> None:
@@ -49,6 +56,7 @@ def alpaca(
             rate=rate,
             key=SIMULATED_KEY,
             secret=SIMULATED_SECRET,
+            faults_seed=faults,
         )
         address = await simulator.start()
         try:
@@ -68,6 +76,68 @@ def alpaca(
                 )
                 typer.echo(
                     f"key {SIMULATED_KEY}, secret {SIMULATED_SECRET}; control http://{simulator.control_address}"
+                )
+            await run_until_stopped(stdin_closes=ephemeral)
+        finally:
+            await simulator.stop()
+
+    run(work(), as_json=as_json)
+
+
+@simulate.command(epilog="Example: virtufin simulate binance --port 8766 --rate 2000 --faults 7")
+def binance(  # noqa: PLR0917 - typer calls it by keyword; each argument is an option
+    host: Host = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of streams and snapshots; 0 takes a free one.")
+    ] = 8766,
+    rate: Annotated[float, typer.Option(min=0.1, help="Events a second of each market.")] = 100.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same market.")] = 1,
+    recording: Annotated[
+        Path | None, typer.Option(help="Play this .ws.txt recording (snapshots from .http.txt beside it).")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0, help="How much faster than it was a recording is played; 0: at once.")
+    ] = 1.0,
+    faults: Faults = None,
+    as_json: AsJson = False,
+    ephemeral: Ephemeral = False,
+) -> None:
+    """Run the Binance simulator: spot and USD-M futures streams, depth snapshots, limits and bans."""
+
+    async def work() -> None:
+        from virtufin_examples.service import configure_logging, run_until_stopped
+        from virtufin_examples.simulators import BinanceRecording, BinanceSimulator
+
+        configure_logging("simulator")
+        simulator = BinanceSimulator(
+            host=host or "127.0.0.1",
+            port=port,
+            seed=seed,
+            rate=rate,
+            recording=BinanceRecording.load(recording) if recording is not None else None,
+            speed=speed,
+            faults_seed=faults,
+        )
+        address = await simulator.start()
+        try:
+            if as_json or ephemeral:
+                print_json(
+                    {
+                        "url": f"ws://{address}",
+                        "rest": f"http://{address}",
+                        "control": f"http://{simulator.control_address}",
+                        "seed": seed,
+                    }
+                )
+            else:
+                what = (
+                    f"recording {recording.name}"
+                    if recording is not None
+                    else f"seed {seed}, {rate:g} events/s"
+                )
+                typer.echo(f"Binance simulator on ws://{address} (SIMULATED data, {what})")
+                typer.echo(
+                    f"snapshots http://{address}/api/v3/depth; control http://{simulator.control_address}"
                 )
             await run_until_stopped(stdin_closes=ephemeral)
         finally:

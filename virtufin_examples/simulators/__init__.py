@@ -6,6 +6,7 @@ from virtufin_examples.simulators._alpaca import (
     SIMULATED_SECRET,
     AlpacaSimulator,
 )
+from virtufin_examples.simulators._binance import BinanceSimulator
 from virtufin_examples.simulators._binance_recording import BinanceRecording, parse_recording
 from virtufin_examples.simulators._faults import Fault, FaultKind, FaultLine, Faults, parse_plan, random_plan
 from virtufin_examples.simulators._market import Emitted, Market
@@ -16,6 +17,7 @@ __all__ = [
     "SIMULATED_SECRET",
     "AlpacaSimulator",
     "BinanceRecording",
+    "BinanceSimulator",
     "Emitted",
     "Fault",
     "FaultKind",

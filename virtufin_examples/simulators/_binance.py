@@ -1,0 +1,337 @@
+"""Binance's streams and snapshots on a local socket, made up or played again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import parse_qs, urlsplit
+
+from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
+
+from virtufin_examples.errors import InvalidInputError, UnavailableError
+from virtufin_examples.simulators._alpaca import SIMULATED_HEADER
+from virtufin_examples.simulators._binance_connection import BinanceConnection
+from virtufin_examples.simulators._binance_recording import BinanceRecording
+from virtufin_examples.simulators._binance_source import GeneratedSource, RecordedSource, Source
+from virtufin_examples.simulators._client_socket import MAX_CLIENT_MESSAGE_BYTES
+from virtufin_examples.simulators._control import ControlServer, Request, Route
+from virtufin_examples.simulators._fault_control import fault_routes
+from virtufin_examples.simulators._faults import Faults, random_plan
+from virtufin_examples.venues.binance import LIMITS, Limits, Market, find_endpoint
+from virtufin_examples.venues.binance.server import (
+    Bans,
+    ConnectGate,
+    Refusal,
+    RestAnswer,
+    RestServer,
+    StreamServer,
+    WeightGate,
+)
+
+_TICK_SECONDS = 0.01
+_ADDRESS = "127.0.0.1"  # all clients are of this machine; limits count them together
+_MARKETS = (Market.SPOT, Market.USD_M)
+_MOST_SECONDS = 1e9
+
+
+class BinanceSimulator:
+    """Serves spot on `/ws` and `/stream`, USD-M futures on `/public/...` and `/market/...`.
+
+    On the same port are `depth` and `exchangeInfo` below `/api/v3` and `/fapi/v1`.
+
+    `rate` is events a second of each market; with `recording` the events are those recorded, of spot, and
+    `speed` how much faster they come (0: at once). Times on the wire are this machine's clock. The clock of
+    limits, pings and the 24 hours can be put forward over the control endpoint.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        control_port: int = 0,
+        seed: int = 1,
+        rate: float = 100.0,
+        recording: BinanceRecording | None = None,
+        speed: float = 1.0,
+        limits: Mapping[Market, Limits] = LIMITS,
+        max_buffered_bytes: int = 8 * 1024 * 1024,
+        faults_seed: int | None = None,
+    ) -> None:
+        if rate < 0 or speed < 0:
+            raise InvalidInputError(f"rate: {rate}, speed: {speed}", hint="give 0 or more")
+        self.max_buffered_bytes = max_buffered_bytes
+        self.faults = Faults()
+        self._faults_seed = faults_seed
+        self._host = host
+        self._port = port
+        self._control_port = control_port
+        self._seed = seed
+        self._rate = rate
+        self._limits = limits
+        self._bans = Bans()
+        self._clock_offset = 0.0
+        self._put_forward = 0.0
+        self._sources: dict[Market, Source] = {
+            market: GeneratedSource(market, seed, rate) for market in _MARKETS
+        }
+        if recording is not None:
+            self._sources[Market.SPOT] = RecordedSource(recording, speed)
+        self._connect_gates = {market: ConnectGate(limits[market], self._bans) for market in _MARKETS}
+        self._rest = {
+            market: RestServer(
+                market, limits[market], WeightGate(limits[market], self._bans), self._sources[market].snapshot
+            )
+            for market in _MARKETS
+        }
+        self._connections: list[BinanceConnection] = []
+        self._occupied = asyncio.Event()
+        self._paused = False
+        self._server: asyncio.Server | None = None
+        self._control_address = ""
+        self._pump: asyncio.Task[None] | None = None
+        self._control = ControlServer(
+            (
+                Route("GET", "/control/state", self._state),
+                Route("POST", "/control/drop", self._drop),
+                Route("POST", "/control/pause", lambda _: self._pause(paused=True)),
+                Route("POST", "/control/resume", lambda _: self._pause(paused=False)),
+                Route("POST", "/control/shutdown", self._shutdown),
+                Route("POST", "/control/clock", self._put_clock_forward),
+                Route("POST", "/control/ban", self._ban),
+                Route("POST", "/control/unban", self._unban),
+                *fault_routes(self.faults, self.now),
+            )
+        )
+
+    @property
+    def control_address(self) -> str:
+        """Where the control endpoints are served over HTTP, as `host:port`; empty before `start`."""
+        return self._control_address
+
+    async def start(self) -> str:
+        """Listen; returns `host:port`. Raises `UnavailableError` naming the port when it is taken."""
+        try:
+            self._server = await ws_create_server(
+                self._upgrade,
+                self._host,
+                self._port,
+                max_frame_size=MAX_CLIENT_MESSAGE_BYTES,
+                enable_auto_pong=False,  # a half-open socket answers no pings
+            )
+        except OSError as error:
+            raise UnavailableError(f"port: cannot listen on {self._host}:{self._port}: {error}") from error
+        try:
+            control_port = await self._control.start(self._host, self._control_port)
+        except OSError as error:
+            await self.stop()
+            message = f"control_port: cannot listen on {self._host}:{self._control_port}: {error}"
+            raise UnavailableError(message) from error
+        self._clock_offset = time.time() - self.now()
+        if self._faults_seed is not None:
+            self.faults.begin(random_plan(self._faults_seed), self.now())
+        self._pump = asyncio.create_task(self._run(), name="binance-simulator")
+        self._pump.add_done_callback(self._pump_ended)
+        self._control_address = f"{self._host}:{control_port}"
+        return f"{self._host}:{int(self._server.sockets[0].getsockname()[1])}"
+
+    async def stop(self) -> None:
+        """Close all sockets with 1001 and stop listening."""
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.wait([self._pump])
+            self._pump = None
+        await self._control.stop()
+        if self._server is not None:
+            self._server.close()
+        await asyncio.gather(*(connection.leave() for connection in self._connections))
+        if self._server is not None:
+            await self._server.wait_closed()
+            self._server = None
+
+    def now(self) -> float:
+        """Seconds on the loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    def venue_now(self) -> float:
+        """Unix seconds by the venue's clock, which can be put forward."""
+        return self.now() + self._clock_offset + self._put_forward
+
+    # --- clients ---
+
+    def connected(self, connection: BinanceConnection) -> None:
+        """Take a client in."""
+        self._connections.append(connection)
+        self._occupied.set()
+
+    def disconnected(self, connection: BinanceConnection) -> None:
+        """Forget a client."""
+        self._connections.remove(connection)
+        self.changed(())
+        if not self._connections:
+            self._occupied.clear()
+
+    def changed(self, added: tuple[str, ...]) -> None:
+        """Follow what is wanted now, and send what is new at once."""
+        for market, source in self._sources.items():
+            served = [each for each in self._connections if each.server.endpoint.market is market]
+            wanted = {name for each in served for name in each.server.streams if each.server.wants(name)}
+            source.follow(wanted)
+            for name in added if not self._paused else ():
+                event = source.first(name, _now_ms()) if name in wanted else None
+                if event is not None:
+                    self._send(market, name, event)
+
+    def _upgrade(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        target = request.path.decode("latin-1")
+        headers = {SIMULATED_HEADER: "1"}
+        self._disturb()  # without clients nobody else does
+        answered = self._answer_rest(target)
+        if answered is not None:
+            return WSUpgradeResponseWithListener(_plain(answered, headers), None)
+        refused = self.faults.refusal(self.now())
+        endpoint = find_endpoint(target)
+        if refused or endpoint is None:
+            status, body = (refused, b"refused by the fault plan") if refused else (404, b"no such stream")
+            response = WSUpgradeResponse.create_error_response(status, body, headers)
+            return WSUpgradeResponseWithListener(response, None)
+        limited = self._connect_gates[endpoint.market].enter(_ADDRESS, self.venue_now())
+        if limited is not None:
+            return WSUpgradeResponseWithListener(_refuse(limited, headers), None)
+        server = StreamServer(endpoint, self._limits[endpoint.market])
+        response = WSUpgradeResponse.create_101_response(headers)
+        return WSUpgradeResponseWithListener(response, BinanceConnection(self, server))
+
+    def _answer_rest(self, target: str) -> RestAnswer | None:
+        parts = urlsplit(target)
+        markets = {"/api/v3": Market.SPOT, "/fapi/v1": Market.USD_M}
+        base, _, name = parts.path.rpartition("/")
+        market = markets.get(base)
+        if market is None:
+            return None
+        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        if name == "depth":
+            return self._rest[market].depth(query, _ADDRESS, self.venue_now())
+        if name == "exchangeInfo":
+            symbols = self._sources[market].symbols()
+            return self._rest[market].exchange_info(symbols, _ADDRESS, self.venue_now())
+        return RestAnswer(404, b'{"code":-1000,"msg":"not simulated"}')
+
+    # --- the market ---
+
+    async def _run(self) -> None:
+        while True:
+            await self._occupied.wait()
+            await asyncio.sleep(_TICK_SECONDS)
+            self._disturb()
+            self._tick()
+
+    def _pump_ended(self, task: asyncio.Task[None]) -> None:
+        """A bug in the market must not look like a quiet market: tell, and cut everybody."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            context = {"message": "the simulated market has stopped", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+            self._drop(Request())
+
+    def _disturb(self) -> None:
+        """Carry out what the fault plan has for now."""
+        for fault in self.faults.due(self.now()):
+            for connection in list(self._connections):
+                connection.strike(fault)
+        for connection in list(self._connections):
+            connection.flush()
+
+    def _tick(self) -> None:
+        venue_now = self.venue_now()
+        for connection in list(self._connections):
+            connection.carry_out(connection.server.tick(venue_now))
+        if self._paused:
+            return
+        now, now_ms = self.now(), _now_ms()
+        for market, source in self._sources.items():
+            for stream, event in source.due(now, now_ms):
+                self._send(market, stream, event)
+
+    def _send(self, market: Market, stream: str, event: bytes) -> None:
+        for connection in list(self._connections):
+            if connection.server.endpoint.market is market:
+                connection.send_event(stream, event)
+
+    # --- control ---
+
+    def _state(self, request: Request) -> object:  # noqa: ARG002 - one signature for all routes
+        connections = [
+            {
+                "market": each.server.endpoint.market.value,
+                "route": each.server.endpoint.route,
+                "streams": list(each.server.streams),
+                "sent_frames": each.sent_frames,
+            }
+            for each in self._connections
+        ]
+        return {"paused": self._paused, "rate": self._rate, "seed": self._seed, "connections": connections}
+
+    def _drop(self, request: Request) -> object:  # noqa: ARG002 - one signature for all routes
+        dropped = list(self._connections)
+        for connection in dropped:
+            connection.drop()
+        return {"dropped": len(dropped)}
+
+    def _pause(self, *, paused: bool) -> object:
+        self._paused = paused
+        for source in self._sources.values():
+            source.restart(self.now())
+        return {"paused": paused}
+
+    def _shutdown(self, request: Request) -> object:  # noqa: ARG002 - one signature for all routes
+        for connection in self._connections:
+            connection.carry_out(connection.server.shutdown(_now_ms()))
+        return {"told": len(self._connections)}
+
+    def _put_clock_forward(self, request: Request) -> object:
+        self._put_forward += _seconds(request)
+        return {"put_forward": self._put_forward}
+
+    def _ban(self, request: Request) -> object:
+        seconds = _seconds(request)
+        self._bans.ban(_ADDRESS, self.venue_now(), seconds)
+        return {"banned": seconds}
+
+    def _unban(self, request: Request) -> object:  # noqa: ARG002 - one signature for all routes
+        self._bans.lift()
+        return {"banned": 0}
+
+
+def _seconds(request: Request) -> float:
+    text = request.query.get("seconds", "")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _MOST_SECONDS:
+        raise InvalidInputError(f"seconds: {text!r}", hint="such as ?seconds=86400")
+    return seconds
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _plain(answer: RestAnswer, headers: Mapping[str, str]) -> WSUpgradeResponse:
+    fields = {"Content-Type": "application/json", **answer.headers, **headers}
+    if answer.status == HTTPStatus.OK:
+        response: WSUpgradeResponse = WSUpgradeResponse.create_ok_response(answer.body, fields)
+    else:
+        response = WSUpgradeResponse.create_error_response(answer.status, answer.body, fields)
+    return response
+
+
+def _refuse(refusal: Refusal, headers: Mapping[str, str]) -> WSUpgradeResponse:
+    fields = {"Retry-After": str(refusal.retry_after_seconds), **headers}
+    response: WSUpgradeResponse = WSUpgradeResponse.create_error_response(
+        refusal.status, b"too many connections", fields
+    )
+    return response
