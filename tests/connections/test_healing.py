@@ -633,3 +633,17 @@ async def test_a_refused_change_is_not_replayed_and_the_record_is_told(world):
     peer.send_text('[{"T":"error","code":405,"msg":"symbol limit exceeded"}]')
     await settle()
     assert (written, connection.handshake) == ([1, 0], ())
+
+
+@pytest.mark.parametrize("limits", [{}, {"sockets": 1}], ids=["make first", "break first"])
+async def test_a_venue_that_sends_every_socket_away_is_not_stormed(world, limits):
+    _, peer = await feed(world, "A", connector=ToyConnector(**limits))
+    for _ in range(240):
+        if not peer.closed:
+            peer.send_text("!leave")
+        await settle()
+        if len(world.server.attempts) > 1 and world.server._arrived.qsize():
+            peer = await world.server.accept()
+        await agree(peer, 3)
+        await world.clock.advance(0.5)
+    assert 3 < len(world.server.attempts) < 25

@@ -6,7 +6,7 @@ import asyncio
 import functools
 from typing import Protocol
 
-from virtufin_examples.connections._backoff import Backoff
+from virtufin_examples.connections._backoff import STABLE_SECONDS, Backoff
 from virtufin_examples.connections._clock import completed_within
 from virtufin_examples.connections._context import Context
 from virtufin_examples.connections._ending import PLANNED, Ending
@@ -49,6 +49,8 @@ class Line:
         self._host = host
         self._context = context
         self._backoff = Backoff(context.randomness)
+        self._was_renewed_young = False
+        self._renewal_pause = 0.0
         self._running: asyncio.Task[Ending] | None = None
         self._replacement: asyncio.Task[tuple[Epoch, asyncio.Task[Ending]] | None] | None = None
         self.session = self._new_session()
@@ -68,6 +70,7 @@ class Line:
             return
         if not self._context.spec.auto_reconnect:
             return
+        self._renewal_pause = self._pause_before_renewal(epoch)
         if not self._host.may_open_another():
             epoch.end(Ending(reason, PLANNED))
             return
@@ -108,6 +111,7 @@ class Line:
     async def _replace(self, old: Epoch, reason: str) -> tuple[Epoch, asyncio.Task[Ending]] | None:
         """Bring a successor up beside the old socket, then close that one."""
         clock = self._context.clock
+        await clock.sleep(self._renewal_pause)
         while True:
             session = self._new_session()
             epoch = self._host.new_epoch(session)
@@ -142,9 +146,17 @@ class Line:
             self.attempt += 1
         if not self._host.line_broke(self, ending, was_up=epoch.is_up):
             return False
-        if ending.error_type != PLANNED:
-            await self._context.clock.sleep(self._backoff.next_seconds(ending.wait_seconds))
+        planned = ending.error_type == PLANNED
+        pause = self._renewal_pause if planned else self._backoff.next_seconds(ending.wait_seconds)
+        await self._context.clock.sleep(pause)
         return True
+
+    def _pause_before_renewal(self, epoch: Epoch) -> float:
+        """Return 0 but for a venue that sends every new socket away: those are paced like failures."""
+        young = self._context.clock.monotonic() - epoch.up_at < STABLE_SECONDS
+        pause = self._backoff.next_seconds() if young and self._was_renewed_young else 0.0
+        self._was_renewed_young = young
+        return pause
 
     async def _cancel(self) -> None:
         replacement = self._replacement
