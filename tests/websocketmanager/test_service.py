@@ -112,10 +112,13 @@ async def test_list_describes_and_disconnect_forgets(platform):
 
 async def test_a_spool_that_cannot_be_used_is_said_by_health_and_metrics(tmp_path):
     (tmp_path / "file").write_text("")
-    async with running_platform(settings=settings(spool_dir=tmp_path / "file" / "spool")) as platform:
-        async with httpx.AsyncClient(base_url=f"http://{platform.http}") as client:
-            health = (await client.get("/health/ready")).json()
-            metrics = (await client.get("/metrics")).text
+    broken = settings(spool_dir=tmp_path / "file" / "spool")
+    async with (
+        running_platform(settings=broken) as platform,
+        httpx.AsyncClient(base_url=f"http://{platform.http}") as client,
+    ):
+        health = (await client.get("/health/ready")).json()
+        metrics = (await client.get("/metrics")).text
     assert health["status"] == "ready", "frames still flow"
     assert "cannot be used" in health["checks"]["spool"]
     assert "virtufin_websocketmanager_spool_failing 1.0" in metrics

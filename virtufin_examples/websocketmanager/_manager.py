@@ -43,6 +43,9 @@ from virtufin_examples.websocketmanager._validation import publish_options
 FLUSH_SECONDS = 2.0
 """How long an RPC waits for frames that are on their way to the bus; they go on after it, too."""
 
+RECORD_SECONDS = 1.0
+"""How long an RPC waits for the record: a process killed right after it would otherwise forget the topic."""
+
 STOP_FLUSH_SECONDS = 5.0
 _LEASE_CHECK_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
@@ -185,6 +188,7 @@ class ConnectionManager:
         if publisher is None:  # the same topic in another way: what is queued goes out in the old one first
             publisher = await self._after_flush(managed, topic, options)
         managed.publish_to(publisher)
+        await managed.keeper.written(RECORD_SECONDS)
 
     async def stop_publish(self, connection_id: str) -> None:
         """Publish no more; what came in until now still goes out. No error when it does not publish."""

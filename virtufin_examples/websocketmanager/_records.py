@@ -159,6 +159,11 @@ class RecordKeeper:
         """Write the record now, with how far the connection has come."""
         await self._write()
 
+    async def written(self, seconds: float) -> None:
+        """Wait until what was updated is written, at most `seconds`; trying goes on after that."""
+        if self._saver is not None:
+            await asyncio.wait({self._saver}, timeout=seconds)
+
     async def close(self) -> None:
         """Stop writing in the background."""
         if self._saver is not None:
