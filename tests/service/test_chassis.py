@@ -194,18 +194,34 @@ async def test_http_tells_liveness_readiness_and_metrics() -> None:
 @pytest.mark.parametrize("kind", ["grpc", "http"])
 @pytest.mark.parametrize("listening", [True, False])
 async def test_a_taken_port_is_named_with_its_setting_and_nothing_stays_open(
-    kind: str, listening: bool
+    kind: str, listening: bool, capfd: pytest.CaptureFixture
 ) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         if listening:
             taken.listen()
         port = taken.getsockname()[1]
-        chassis = Chassis("echo", [], port_setting="VIRTUFIN_X_PORT", **{f"{kind}_port": port})
+        chassis = Chassis(
+            "echo",
+            [],
+            grpc_port_setting="X_GRPC_PORT",
+            http_port_setting="X_HTTP_PORT",
+            **{f"{kind}_port": port},
+        )
         with pytest.raises(UnavailableError, match=f"{port} on 127.0.0.1 is taken") as caught:
             await chassis.start()
-        assert "VIRTUFIN_X_PORT" in caught.value.hint
+        assert caught.value.hint.startswith(f"set X_{kind.upper()}_PORT to")
         await chassis.stop()
+        assert capfd.readouterr().err == ""  # gRPC would print its own
+
+
+@pytest.mark.parametrize("host", ["999.1.1.1", "192.0.2.1", "a..b"])
+async def test_an_address_that_is_not_ours_is_not_called_taken(host: str) -> None:
+    chassis = Chassis("echo", [], host=host, grpc_port_setting="X_GRPC_PORT", http_port_setting="X_HTTP_PORT")
+    with pytest.raises(UnavailableError, match=f"{host} is no address of this machine") as caught:
+        await chassis.start()
+    assert caught.value.hint.startswith("set VIRTUFIN_HOST to")
+    await chassis.stop()
 
 
 async def test_stop_lets_a_call_in_flight_end(served: Served) -> None:

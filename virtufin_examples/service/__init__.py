@@ -16,12 +16,15 @@ if TYPE_CHECKING:
         GrpcService,
         Readiness,
     )
+    from virtufin_examples.service._listening import cannot_listen, check_free
     from virtufin_examples.service._logs import configure_logging
     from virtufin_examples.service._run import run_until_stopped
 
 _HOMES = dict.fromkeys(
     ("MAX_MESSAGE_BYTES", "Addresses", "Chassis", "GrpcService", "Readiness"), "_chassis"
 ) | {
+    "cannot_listen": "_listening",
+    "check_free": "_listening",
     "configure_logging": "_logs",
     "run_until_stopped": "_run",
 }
@@ -32,6 +35,8 @@ __all__ = [
     "Chassis",
     "GrpcService",
     "Readiness",
+    "cannot_listen",
+    "check_free",
     "configure_logging",
     "run_until_stopped",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +19,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from virtufin_examples.errors import UnavailableError
 from virtufin_examples.service._interceptors import ErrorInterceptor, KeyInterceptor
 from virtufin_examples.service._keys import HttpKeyGuard
+from virtufin_examples.service._listening import check_free, listen
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # as daprd is started with --max-body-size 16Mi
 STOP_GRACE_SECONDS = 3.0
-BACKLOG = 128
 KEEPALIVE_MS = 20_000
 KEEPALIVE_TIMEOUT_MS = 10_000
 """A caller whose machine is gone is noticed, and its streams freed, within half a minute."""
@@ -76,7 +74,7 @@ class _Uvicorn(uvicorn.Server):
 class Chassis:
     """Starts and stops one service's servers on the running loop.
 
-    `grpc_port` and `http_port` 0 take free ports. `port_setting` is named in the error when a port is taken.
+    `grpc_port` and `http_port` 0 take free ports; the error for one that is taken names its setting.
     `api_keys` are the accepted secrets; none switches the check off. `open_paths` need no key besides health.
     """
 
@@ -88,7 +86,8 @@ class Chassis:
         host: str = "127.0.0.1",
         grpc_port: int = 0,
         http_port: int = 0,
-        port_setting: str = "",
+        grpc_port_setting: str = "",
+        http_port_setting: str = "",
         api_keys: Sequence[str] = (),
         routes: Sequence[BaseRoute] = (),
         open_paths: Sequence[str] = (),
@@ -100,7 +99,8 @@ class Chassis:
         self._host = host
         self._grpc_port = grpc_port
         self._http_port = http_port
-        self._port_setting = port_setting
+        self._grpc_port_setting = grpc_port_setting
+        self._http_port_setting = http_port_setting
         self._keys = tuple(api_keys)
         self._routes = list(routes)
         self._open_paths = tuple(open_paths)
@@ -112,8 +112,8 @@ class Chassis:
         self._health = health_aio.HealthServicer()
 
     async def start(self) -> Addresses:
-        """Listen; raises `UnavailableError` naming the port and its setting when one is taken."""
-        http_socket = self._bind_http()
+        """Listen; raises `UnavailableError` naming the port or address that is no good, and its setting."""
+        http_socket = listen(self._name, "HTTP", self._host, self._http_port, setting=self._http_port_setting)
         try:
             grpc_port = await self._start_grpc()
         except BaseException:
@@ -137,6 +137,7 @@ class Chassis:
             await self._http_task
 
     async def _start_grpc(self) -> int:
+        check_free(self._name, "gRPC", self._host, self._grpc_port, setting=self._grpc_port_setting)
         server = grpc.aio.server(
             interceptors=[ErrorInterceptor(), KeyInterceptor(self._keys)],
             options=[
@@ -156,39 +157,15 @@ class Chassis:
             [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME],
             server,
         )
-        try:
-            port = server.add_insecure_port(self._address(self._grpc_port))
-        except RuntimeError as error:
-            raise self._taken("gRPC", self._grpc_port) from error
+        port = server.add_insecure_port(self._address(self._grpc_port))
         await server.start()
         self._grpc = server
         for name in ("", *names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return port
 
-    def _bind_http(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        if os.name == "posix":  # on Windows it would share a port that is in use
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((self._host, self._http_port))
-            listener.listen(BACKLOG)  # only now is it known whether the port is free
-        except OSError as error:
-            listener.close()
-            raise self._taken("HTTP", self._http_port) from error
-        return listener
-
     def _address(self, port: int) -> str:
         return f"[{self._host}]:{port}" if ":" in self._host else f"{self._host}:{port}"
-
-    def _taken(self, kind: str, port: int) -> UnavailableError:
-        hint = (
-            f"set {self._port_setting} to a free port, or stop what listens there"
-            if self._port_setting
-            else ""
-        )
-        return UnavailableError(f"{self._name}: {kind} port {port} on {self._host} is taken", hint=hint)
 
     async def _start_http(self, listener: socket.socket) -> None:
         app = Starlette(

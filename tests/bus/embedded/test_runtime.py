@@ -229,7 +229,7 @@ async def test_every_call_needs_the_token_and_health_does_not():
     assert healthy.startswith(b"HTTP/1.1 204 ")
 
 
-async def test_a_taken_port_is_named_with_its_setting():
+async def test_a_taken_port_is_named_with_its_setting(capfd):
     async with running() as addresses:
         grpc_port = int(addresses.grpc.rpartition(":")[2])
         http_port = int(addresses.http.rpartition(":")[2])
@@ -239,6 +239,13 @@ async def test_a_taken_port_is_named_with_its_setting():
         with pytest.raises(UnavailableError, match="VIRTUFIN_RUNTIME_HTTP_PORT") as caught:
             await EmbeddedRuntime(http_port=http_port).start()
         assert str(http_port) in str(caught.value)
+    assert capfd.readouterr().err == ""  # gRPC would print its own
+
+
+async def test_an_address_that_is_not_ours_is_named_with_its_setting():
+    with pytest.raises(UnavailableError, match=r"999\.1\.1\.1 is no address of this machine") as caught:
+        await EmbeddedRuntime(host="999.1.1.1").start()
+    assert "VIRTUFIN_HOST" in caught.value.hint
 
 
 async def test_a_data_folder_that_cannot_be_used_is_named(tmp_path):

@@ -19,8 +19,7 @@ from virtufin_examples.bus.embedded._platform import SECRET_STORE_NAME, Platform
 from virtufin_examples.bus.embedded._pubsub import PubsubService
 from virtufin_examples.bus.embedded._state import LOCK_STORE_NAME, STATE_STORE_NAME, StateService
 from virtufin_examples.bus.embedded._storage import Storage
-from virtufin_examples.errors import UnavailableError
-from virtufin_examples.service import MAX_MESSAGE_BYTES, Addresses
+from virtufin_examples.service import MAX_MESSAGE_BYTES, Addresses, cannot_listen, check_free
 
 GRPC_PORT_SETTING = "VIRTUFIN_RUNTIME_GRPC_PORT"
 HTTP_PORT_SETTING = "VIRTUFIN_RUNTIME_HTTP_PORT"
@@ -65,7 +64,7 @@ class EmbeddedRuntime:
         self._pubsub: PubsubService | None = None
 
     async def start(self) -> Addresses:
-        """Listen; raises `UnavailableError` when a port is taken or `data_dir` cannot be used."""
+        """Listen; raises `UnavailableError` when a port, the address or `data_dir` cannot be used."""
         try:
             return await self._start()
         except BaseException:
@@ -104,22 +103,16 @@ class EmbeddedRuntime:
         state = StateService(storage, self._run)
         server.add_generic_rpc_handlers((method_handlers(self._callers, pubsub, state, platform),))
         host = f"[{self._host}]" if ":" in self._host else self._host  # an IPv6 address
-        try:
-            grpc_port = server.add_insecure_port(f"{host}:{self._grpc_port}")
-        except RuntimeError as error:
-            raise self._taken("gRPC", self._grpc_port, GRPC_PORT_SETTING) from error
+        check_free("runtime", "gRPC", self._host, self._grpc_port, setting=GRPC_PORT_SETTING)
+        grpc_port = server.add_insecure_port(f"{host}:{self._grpc_port}")
         await server.start()
         try:
             http_port = await self._health.start(self._host, self._http_port)
         except OSError as error:
-            raise self._taken("HTTP", self._http_port, HTTP_PORT_SETTING) from error
+            raise cannot_listen(
+                error, "runtime", "HTTP", self._host, self._http_port, setting=HTTP_PORT_SETTING
+            ) from error
         return Addresses(grpc=f"{host}:{grpc_port}", http=f"{host}:{http_port}")
-
-    def _taken(self, kind: str, port: int, setting: str) -> UnavailableError:
-        return UnavailableError(
-            f"runtime: {kind} port {port} on {self._host} is taken",
-            hint=f"set {setting} to a free port, or stop what listens there",
-        )
 
     async def _run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a call of the storage: in memory at once, with a file where it may wait for the disk."""
