@@ -24,8 +24,9 @@ from virtufin_examples.errors import (
     UnavailableError,
     VenueError,
 )
-from virtufin_examples.frames import Cause
+from virtufin_examples.frames import Cause, Gap
 from virtufin_examples.venues import Authenticated, Disposition, Refused, Session
+from virtufin_examples.venues.alpaca import AlpacaConnector
 
 
 @pytest.fixture
@@ -481,10 +482,59 @@ async def test_a_restart_is_announced_with_the_numbers_that_it_skips(world):
     connection.publish_to(world)
     peer.send_text("x")
     await settle()
-    gap, frame = world.items
-    assert (gap.cause, gap.epoch_before, gap.epoch_after) == (Cause.RESTART, 7, 8)
+    gap, end, frame = world.items
+    assert (gap.cause, gap.epoch_before, gap.epoch_after, gap.ended) == (Cause.RESTART, 7, 8, False)
     assert (gap.sequence, gap.first_sequence, gap.last_sequence, gap.from_ns) == (1001, 401, 1000, 77)
-    assert (frame.sequence, frame.epoch) == (1002, 8)
+    assert (end.cause, end.sequence, end.from_ns, end.ended) == (Cause.RESTART, 1002, 77, True)
+    assert end.to_ns == frame.received_ns
+    assert (frame.sequence, frame.epoch) == (1003, 8)
+
+
+async def test_a_gap_lasts_until_the_venue_has_taken_the_handshake_again(world):
+    """Neither its greeting nor a refused login ends it: data come only after the acknowledgement."""
+    url = "wss://stream.data.alpaca.markets/v2/iex"
+    world.server = world.network.serve(url)
+    connection = world.connection(connector=AlpacaConnector(), url=url)
+    starting = asyncio.create_task(connection.start())
+    await settle()
+
+    async def greet():
+        peer = await world.server.accept()
+        peer.send_text('[{"T":"success","msg":"connected"}]')
+        await settle()
+        return peer
+
+    async def take(peer):
+        await peer.receive()
+        peer.send_text('[{"T":"success","msg":"authenticated"}]')
+        await settle()
+        await peer.receive()
+        peer.send_text('[{"T":"subscription","trades":["A"],"quotes":[],"bars":[]}]')
+        await settle()
+
+    peer = await greet()
+    await starting
+    await connection.send(HandshakeMessage(b'{"action":"auth","key":"k","secret":"s"}'))
+    await connection.send(HandshakeMessage(b'{"action":"subscribe","trades":["A"]}'))
+    await take(peer)
+    connection.publish_to(world)
+    peer.send_text('[{"T":"t","S":"A","p":1}]')
+    await settle()
+    last_before = world.clock.now_ns()
+    peer.cut()
+    await world.clock.advance(2)
+    peer = await greet()
+    await peer.receive()
+    peer.send_text('[{"T":"error","code":406,"msg":"connection limit exceeded"}]')
+    await settle()
+    peer.close(1008)
+    await world.clock.advance(100)
+    await take(await greet())
+    gaps = [item for item in world.items if isinstance(item, Gap)]
+    assert {gap.from_ns for gap in gaps} == {last_before}
+    assert [gap.ended for gap in gaps] == [False, True]
+    assert gaps[-1].to_ns == world.clock.now_ns()
+    await connection.close()
 
 
 async def test_sequences_are_reserved_ahead(world, monkeypatch):

@@ -87,7 +87,7 @@ async def test_a_feed_is_restored_in_a_new_epoch_with_an_announced_gap():
         assert (gap["cause"], gap["epoch_before"], gap["epoch_after"]) == ("restart", 1, 2)
         assert (gap["first_sequence"], gap["last_sequence"]) == (3, BLOCK_SIZE)
         assert (gap["from_ns"], gap["sequence"]) == (str(stopped_at), BLOCK_SIZE + 1)
-        assert [(f.sequence, f.text) for f in frames] == [(BLOCK_SIZE + 2, "after the restart")]
+        assert [(f.sequence, f.text) for f in frames] == [(BLOCK_SIZE + 3, "after the restart")]
         await world.clock.advance(62)
         assert not (await stub.List(pb.ListConnectionsRequest())).connections, "the lease counts again"
 

@@ -300,7 +300,8 @@ class Connection:
         self._tell_first(None)
 
     def went_live(self, epoch: Epoch) -> None:
-        """Tell, where a connector can tell."""
+        """End the break that there was; tell, where a connector can tell."""
+        self.stream.mended(epoch.number, self._clock.now_ns(), acknowledged=epoch.session.reads_answers)
         if epoch.session.reads_answers:
             missing = f"the venue left out {', '.join(epoch.missing)}" if epoch.missing else ""
             self._emit("live", reason=missing)

@@ -34,6 +34,7 @@ class _Break:
     epoch: int
     since_ns: int
     announced: bool = False
+    mended: bool = False
 
 
 class Stream:
@@ -81,12 +82,14 @@ class Stream:
                     cause=Cause.RESTART,
                     from_ns=grant.lost_since_ns,
                     to_ns=now_ns,
+                    ended=False,
                     sequence=self._sequencer.take(),
                     first_sequence=grant.lost_first_sequence,
                     last_sequence=grant.first_sequence - 1,
                 ),
                 now_ns,
             )
+            self._break = _Break(Cause.RESTART, grant.lost_epoch, grant.lost_since_ns, announced=True)
 
     def extend(self, last_sequence: int) -> None:
         """Take the next block of numbers."""
@@ -94,7 +97,7 @@ class Stream:
 
     def receive(self, messages: Sequence[Message], received_ns: int, *, epoch: int, simulated: bool) -> None:
         """Number what one read brought and hand it on. Raises `SequencesExhaustedError`."""
-        if self._break is not None:
+        if self._break is not None and self._break.mended:
             self._announce_break(epoch, received_ns, ended=True)
         frames = self._sequencer.frames(messages, received_ns, epoch=epoch, simulated=simulated)
         count, size = len(frames), sum([len(message[0]) for message in messages])
@@ -110,17 +113,31 @@ class Stream:
             self._hold.add(frames, received_ns)
 
     def broke(self, cause: Cause) -> None:
-        """Note that the socket is gone; the gap is announced with the next frame, or by `stays_broken`.
+        """Note that the socket is gone; the gap is announced when it is mended, or by `stays_broken`.
 
-        A break before the first frame, or inside an earlier one, adds nothing.
+        A break before the first frame adds nothing, one inside an earlier one goes on with it.
         """
-        if self._break is None and self.last_received_ns:
+        if self._break is not None:
+            self._break = replace(self._break, mended=False)
+        elif self.last_received_ns:
             self._break = _Break(cause, self.last_frame_epoch, self.last_received_ns)
 
     def stays_broken(self, epoch: int, now_ns: int) -> None:
         """Announce, once, a break that has not ended: retries go on, or none will be made."""
         if self._break is not None and not self._break.announced:
             self._announce_break(epoch, now_ns, ended=False)
+
+    def mended(self, epoch: int, now_ns: int, *, acknowledged: bool) -> None:
+        """End a break: the new socket carries what is wanted. What it said before that was the handshake.
+
+        Where the venue `acknowledged` it, the break ends now; otherwise with the next frame.
+        """
+        if self._break is None:
+            return
+        if acknowledged:
+            self._announce_break(epoch, now_ns, ended=True)
+        else:
+            self._break = replace(self._break, mended=True)
 
     def publish_to(self, outlet: Outlet, now_ns: int) -> None:
         """Hand what is held to the outlet, and then all that comes.
