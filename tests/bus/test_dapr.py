@@ -50,6 +50,7 @@ class FakeDapr(dapr_pb2_grpc.DaprServicer):
         self.saved: list = []
         self.refuse: tuple[grpc.StatusCode, str] | None = None
         self.hang = False
+        self.found_status = grpc.StatusCode.ABORTED
         self.calls: asyncio.Queue = asyncio.Queue()
         self.in_force: asyncio.Queue = asyncio.Queue()
         self.ended = asyncio.Event()
@@ -119,7 +120,8 @@ class FakeDapr(dapr_pb2_grpc.DaprServicer):
         now = self.state.get(item.key, (b"", ""))[1]
         first = item.options.concurrency == item.options.CONCURRENCY_FIRST_WRITE
         if first and now != item.etag.value:
-            await context.abort(grpc.StatusCode.ABORTED, "possible etag mismatch")
+            status = grpc.StatusCode.ABORTED if item.etag.value else self.found_status
+            await context.abort(status, "possible etag mismatch")
         self.state[item.key] = (item.value, uuid.uuid4().hex)
         return empty_pb2.Empty()
 
@@ -403,6 +405,19 @@ async def test_create_fails_where_a_value_is(bus: DaprBus) -> None:
     with pytest.raises(ConflictError):
         await bus.save_state("k", b"2", create=True)
     assert (await bus.get_state("k")).value == b"1"
+
+
+async def test_create_fails_so_where_the_store_does_not_know_why(served: Served, bus: DaprBus) -> None:
+    served.dapr.found_status = grpc.StatusCode.INTERNAL  # as Redis
+    await bus.save_state("k", b"1", create=True)
+    with pytest.raises(ConflictError):
+        await bus.save_state("k", b"2", create=True)
+
+
+async def test_create_in_a_store_that_is_down_is_no_conflict(served: Served, bus: DaprBus) -> None:
+    served.dapr.refuse = (grpc.StatusCode.INTERNAL, "connection refused")
+    with pytest.raises(UnavailableError):
+        await bus.save_state("k", b"1", create=True)
 
 
 async def test_a_stale_etag_fails(bus: DaprBus) -> None:

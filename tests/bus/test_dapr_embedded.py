@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.bus.embedded.conftest import runtime_process
 from virtufin_examples.bus import CLOUDEVENT_JSON, Ack
 from virtufin_examples.bus.dapr import DaprBus
 from virtufin_examples.bus.embedded import EmbeddedRuntime
@@ -157,3 +158,12 @@ async def test_a_wrong_token_is_refused_and_never_shown(target: str) -> None:
         assert "a-wrong-token" not in str(caught.value)
         assert TOKEN not in str(caught.value)
     await bus.close()
+
+
+async def test_a_refusal_keeps_its_reason_however_it_meets_the_first_write() -> None:
+    with runtime_process(api_token=TOKEN) as addresses:
+        bus = DaprBus(target=addresses.grpc, app_id="one")
+        outcomes = await asyncio.gather(*(bus.subscribe("ticks") for _ in range(300)), return_exceptions=True)
+        await bus.close()
+
+    assert {type(outcome) for outcome in outcomes} == {AccessDeniedError}

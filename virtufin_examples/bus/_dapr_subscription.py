@@ -28,6 +28,10 @@ BACKOFF_LIMIT_SECONDS = 5.0
 STABLE_SECONDS = 10.0
 """A stream that held this long starts the back-off anew."""
 
+_STATUS_LOST = "Internal error from Core"
+"""grpc's details (`_cygrpc/aio/call.pyx.pxi`) when a call is refused in the moment that it is written to:
+this status takes the place of the server's."""
+
 
 def backoff_seconds(attempt: int, chance: float) -> float:
     """Return the wait before try `attempt` (0, 1, ...): doubled up to a limit, half left to `chance`."""
@@ -116,20 +120,29 @@ class DaprSubscription:
         self._on_close(self)
 
     async def _open(self) -> DaprStream:
-        stream = DaprStream(self._open_call())
+        what = f"subscribe to {self._topic}"
         try:
             async with asyncio.timeout(SUBSCRIBE_TIMEOUT_SECONDS):
-                await stream.open(self._initial)
+                while (stream := await self._try_open()) is None:
+                    pass
+        except grpc.aio.AioRpcError as error:
+            raise bus_error(error, what, self._endpoint) from error
+        except TimeoutError as error:
+            message = f"Dapr at {self._endpoint}: {what}: no answer in {SUBSCRIBE_TIMEOUT_SECONDS:g} s"
+            raise DeadlineError(message) from error
+        self._stream = stream
+        return stream
+
+    async def _try_open(self) -> DaprStream | None:
+        """Return the stream, or None when it was refused and gRPC does not say why: the next try tells."""
+        stream = DaprStream(self._open_call())
+        try:
+            await stream.open(self._initial)
         except BaseException as error:
             stream.cancel()
-            what = f"subscribe to {self._topic}"
-            if isinstance(error, grpc.aio.AioRpcError):
-                raise bus_error(error, what, self._endpoint) from error
-            if isinstance(error, TimeoutError):
-                message = f"Dapr at {self._endpoint}: {what}: no answer in {SUBSCRIBE_TIMEOUT_SECONDS:g} s"
-                raise DeadlineError(message) from error
+            if isinstance(error, grpc.aio.AioRpcError) and error.details() == _STATUS_LOST:
+                return None
             raise
-        self._stream = stream
         return stream
 
     async def _run(self, stream: DaprStream) -> None:

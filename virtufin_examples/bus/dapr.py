@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import grpc
 import grpc.aio
 from dapr.proto.common.v1 import common_pb2
 from dapr.proto.runtime.v1 import dapr_pb2_grpc, pubsub_pb2, secret_pb2, state_pb2
@@ -27,7 +28,13 @@ from virtufin_examples.bus._port import (
     DEFAULT_STATE_STORE_NAME,
     StateEntry,
 )
-from virtufin_examples.errors import InvalidInputError, NotFoundError, PreconditionError
+from virtufin_examples.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    PreconditionError,
+    UnavailableError,
+)
 
 __all__ = ["CALL_TIMEOUT_SECONDS", "MAX_MESSAGE_BYTES", "DaprBus"]
 
@@ -130,7 +137,13 @@ class DaprBus:
         if etag is not None:
             item.etag.value = etag
         request = state_pb2.SaveStateRequest(store_name=self._state_store_name, states=[item])
-        await self._call(self._connected().SaveState, request, f"save state {key}")
+        try:
+            await self._call(self._connected().SaveState, request, f"save state {key}")
+        except UnavailableError as error:
+            # Redis' store calls a first write that finds a value a failure (INTERNAL), not a conflict.
+            if create and _is_internal(error) and await self.get_state(key) is not None:
+                raise ConflictError(f"save state {key}: there is a value already") from error
+            raise
 
     async def delete_state(self, key: str, *, etag: str | None = None) -> None:
         """Delete a key; it is no error when there is none. `ConflictError` when `etag` is stale."""
@@ -145,15 +158,18 @@ class DaprBus:
         """Return the entries of a secret; `NotFoundError` when there is none of that name."""
         request = secret_pb2.GetSecretRequest(store_name=self._secret_store_name, key=name)
         missing = f"no secret {name!r} in store {self._secret_store_name!r}"
+        hint = f"add it there; `virtufin up` takes its entries from VIRTUFIN_SECRET_{name.upper()}_<ENTRY>"
+        if name == "alpaca":
+            hint += ", here _KEY, _SECRET and _HOSTS, or from ALPACA_API_KEY and ALPACA_API_SECRET"
         call = self._connected().GetSecret
         try:
             answer = await call(request, metadata=self._metadata, timeout=self._timeout_seconds)
         except grpc.aio.AioRpcError as error:
             if any(text in (error.details() or "").lower() for text in _NO_SUCH_SECRET):
-                raise NotFoundError(missing) from error
+                raise NotFoundError(missing, hint=hint) from error
             raise bus_error(error, f"get secret {name}", self._target) from error
         if not answer.data:
-            raise NotFoundError(missing)
+            raise NotFoundError(missing, hint=hint)
         return dict(answer.data)
 
     async def close(self) -> None:
@@ -177,6 +193,11 @@ class DaprBus:
             return await method(request, metadata=self._metadata, timeout=self._timeout_seconds)
         except grpc.aio.AioRpcError as error:
             raise bus_error(error, what, self._target) from error
+
+
+def _is_internal(error: UnavailableError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, grpc.aio.AioRpcError) and cause.code() is grpc.StatusCode.INTERNAL
 
 
 def _write_options(*, first: bool) -> common_pb2.StateOptions:
