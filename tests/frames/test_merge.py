@@ -46,11 +46,11 @@ def marker(
     )
 
 
-def heartbeat(last: int, *, queued: int = 0, connection: str = "c") -> Heartbeat:
+def heartbeat(last: int, *, queued: int = 0, connection: str = "c", epoch: int = 1) -> Heartbeat:
     beat = ConnectionBeat(
         connection_id=connection,
         state="connected",
-        epoch=1,
+        epoch=epoch,
         last_sequence=last,
         last_received_ns=1000 + last,
         queued_bytes=queued,
@@ -198,6 +198,24 @@ def test_a_jump_over_a_block_of_numbers_at_a_restart_lies_inside_the_announced_g
     restart = marker(10_001, 8, 10_000, cause=Cause.RESTART, epoch=2)
     assert merge.add(9000, restart, frame(10_002, epoch=2)) == [("restart", 10_001), 10_002]
     assert merge.merger.numbers.gaps == 1
+
+
+def test_numbers_skipped_at_a_restart_whose_marker_was_lost_do_not_count_as_missing() -> None:
+    merge = Clocked()
+    merge.add(0, frame(7), frame(1_000_002, epoch=2))
+    assert merge.advance(250) == [(8, 1_000_001), 1_000_002]
+    assert merge.merger.numbers.missing == 0
+    merge.add(300, frame(1_000_005, epoch=2))
+    assert merge.advance(550) == [(1_000_003, 1_000_004), 1_000_005]
+    assert merge.merger.numbers.missing == 2
+
+
+def test_a_heartbeat_of_a_restarted_publisher_proves_no_loss_of_the_numbers_it_skipped() -> None:
+    merge = Clocked()
+    merge.add(0, frame(7))
+    merge.add(9000, heartbeat(1_000_001, epoch=2))
+    assert merge.advance(9250) == [(8, 1_000_001)]
+    assert merge.merger.numbers.missing == 0
 
 
 def test_a_lost_marker_leaves_a_hole() -> None:

@@ -29,7 +29,10 @@ class MergeNumbers:
     frames: int = 0
     gaps: int = 0
     missing: int = 0
-    """Numbers inside gaps of cause `bus`."""
+    """Numbers inside gaps of cause `bus` within one epoch.
+
+    Across a change of epoch a publisher may have skipped numbers, so those prove no loss.
+    """
     duplicates: int = 0
     """Items that had been handed out before."""
     late: int = 0
@@ -57,6 +60,7 @@ class Reorder:
         self._progress_ns = 0
         self._received_ns = 0  # of what was handed out last
         self._beaten_received_ns = 0
+        self._beaten_epoch = 0
         self._epoch = 0
         self._instance = ""
         self._instance_epoch = 0
@@ -99,6 +103,7 @@ class Reorder:
         elif not beat.queued_bytes and beat.last_sequence > self._beaten_last:
             self._beaten_last = beat.last_sequence
             self._beaten_received_ns = beat.last_received_ns
+            self._beaten_epoch = beat.epoch
             self._progress_ns = now_ns
 
     def waits_since_ns(self) -> int | None:
@@ -119,7 +124,7 @@ class Reorder:
                 self.release(out)
         waits_since_ns = self.waits_since_ns()
         if waits_since_ns is not None and waits_since_ns <= before_ns:
-            self._pass_hole(self._beaten_last, self._beaten_received_ns, self._epoch, out)
+            self._pass_hole(self._beaten_last, self._beaten_received_ns, self._beaten_epoch, out)
 
     def release(self, out: list[Item]) -> None:
         """Give up the hole before the lowest held item."""
@@ -189,7 +194,8 @@ class Reorder:
                 )
             )
             self._numbers.gaps += 1
-            self._numbers.missing += end + 1 - first
+            if epoch == self._epoch:
+                self._numbers.missing += end + 1 - first
             first = end + 1
         if not self._started:
             self._start(self.next_sequence)
