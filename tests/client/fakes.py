@@ -54,6 +54,7 @@ class FakePlatform(
         self.silent: set[str] = set()  # commands and methods that never answer
         self.venue_error: tuple[int, str] | None = None  # the answer to subscribe
         self.data_frames = 20
+        self.frame_flags = FrameFlag.SIMULATED
         self.answered = asyncio.Event()
         self.tell_dapr = True
         self._taps: dict[str, set[asyncio.Queue]] = {}
@@ -301,7 +302,7 @@ class FakePlatform(
                 sequence=sequence,
                 received_ns=time.time_ns(),
                 data=data,
-                flags=FrameFlag.SIMULATED,
+                flags=self.frame_flags,
             )
             await self._bus.publish(topic, encode_frame_event(frame), content_type=CLOUDEVENT_JSON)
 

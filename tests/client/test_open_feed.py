@@ -29,7 +29,7 @@ from virtufin_examples.errors import (
     VenueError,
     VirtufinError,
 )
-from virtufin_examples.frames import Frame
+from virtufin_examples.frames import Frame, FrameFlag
 
 SETTINGS = FeedSettings(
     url="wss://stream.data.alpaca.markets/v1beta3/crypto/us",
@@ -95,6 +95,25 @@ async def test_feed_starts_with_sequence_one_and_leaves_nothing(
     assert steps.names() == OPENING + CLOSING
     assert steps.failed() == []
     assert nothing_left(platform)
+
+
+@pytest.mark.parametrize("by_frames", [True, False])
+async def test_feed_knows_that_its_data_are_simulated(
+    by_frames: bool, api: ApiClient, platform: FakePlatform
+) -> None:
+    def mark(step: Step) -> None:
+        if step.name == "create":
+            platform.connections["c-1"]["simulated"] = not by_frames
+
+    platform.frame_flags = FrameFlag.SIMULATED if by_frames else FrameFlag.NONE
+    async with open_feed(SETTINGS, api=api, engine=Engine.PYTHON, on_step=mark) as feed:
+        assert feed.info.simulated
+
+
+async def test_feed_of_a_venue_is_not_called_simulated(api: ApiClient, platform: FakePlatform) -> None:
+    platform.frame_flags = FrameFlag.NONE
+    async with open_feed(SETTINGS, api=api, engine=Engine.PYTHON) as feed:
+        assert not feed.info.simulated
 
 
 async def test_scripts_send_references_and_no_keys(api: ApiClient, platform: FakePlatform) -> None:

@@ -51,6 +51,7 @@ def test_the_books_built_from_the_frames_are_the_simulators(
         run.event("frame", timeout=5)
     assert run.end(signal.SIGINT) == 0
     assert run.lines[-1]["gaps"] == 0
+    assert run.lines[-1]["upstream"] == "simulator"  # whoever started it
 
 
 def true_book(simulator: dict, symbol: str) -> OrderBook:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from virtufin_examples.client import Step
+from virtufin_examples.client import Engine, FeedInfo, FeedSettings, Step, WorkerInfo
 from virtufin_examples.example_run._header import Header
 from virtufin_examples.example_run._summary import Summary
 from virtufin_examples.example_run._tally import Tally
@@ -80,6 +80,22 @@ HEADER = Header(
 )
 
 
+def info(*, simulated: bool = True) -> FeedInfo:
+    settings = FeedSettings(
+        url="ws://h/v1", channel="trades", symbols=("BTC/USD",), topic="ticks", connector="alpaca"
+    )
+    worker = WorkerInfo(id="w-1", runtime="CPython 3.11")
+    return FeedInfo(
+        run_id="abcd1234",
+        settings=settings,
+        engine=Engine.PYTHON,
+        worker=worker,
+        connection_id="c-1",
+        opened_ns=NOW,
+        simulated=simulated,
+    )
+
+
 def summary(*, simulated: bool = True, kept: bool = False, measured: bool = True) -> Summary:
     tally = Tally(NOW if measured else NOW + 10 * SECOND)
     for n in range(1, 101):
@@ -90,7 +106,6 @@ def summary(*, simulated: bool = True, kept: bool = False, measured: bool = True
         tally=tally,
         engine="dotnet",
         runtime=".NET Core 3.1.23",
-        upstream="simulator" if simulated else "live",
         platform="embedded",
         simulated=simulated,
         kept=kept,

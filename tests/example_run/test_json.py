@@ -61,5 +61,10 @@ def test_frame_is_verbatim() -> None:
     assert LINES["binary frame"]["data"] == {"base64": "kQD/"}
 
 
+@pytest.mark.parametrize(("simulated", "upstream"), [(True, "simulator"), (False, "live")])
+def test_summary_names_the_upstream(simulated: bool, upstream: str) -> None:
+    assert summary_event(summary(simulated=simulated))["upstream"] == upstream
+
+
 def test_step_says_no_more_than_promised() -> None:
     assert LINES["step"] == {"event": "step", "step": "create", "ok": True, "ms": 12.5}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import io
+import sys
 
 import pytest
 from rich.console import Console
@@ -16,16 +18,18 @@ from tests.example_run.samples import (
     STEP,
     book,
     frame,
+    info,
     summary,
     trade,
 )
-from virtufin_examples.example_run._header import header_lines
+from virtufin_examples.example_run._header import header_lines, learned_lines
 from virtufin_examples.example_run._lines import event_line, frame_line
 from virtufin_examples.example_run._market import Market
+from virtufin_examples.example_run._options import View
 from virtufin_examples.example_run._output import Output
 from virtufin_examples.example_run._summary import summary_lines
 from virtufin_examples.example_run._table import market_table
-from virtufin_examples.example_run._views import LinesView
+from virtufin_examples.example_run._views import LinesView, choose_view
 from virtufin_examples.frames import Frame
 
 
@@ -118,6 +122,33 @@ def test_steps_are_numbered_after_the_header() -> None:
     lines = [line for line in stream.getvalue().splitlines() if line.endswith(("c-1", " ms"))]
     assert [line.split()[0] for line in lines] == ["create", "1", "2"]
     assert "no secret 'alpaca'" in stream.getvalue()
+
+
+@pytest.mark.parametrize(("simulated", "said"), [(True, "SIMULATED"), (False, "live")])
+def test_what_the_header_could_not_say_comes_after_the_steps(simulated: bool, said: str) -> None:
+    stream = io.StringIO()
+    view = LinesView(Output(stream), ())
+    view.header(dataclasses.replace(HEADER, simulated=None, engine="", upstream="ws://h/v1"))
+    assert not {"SIMULATED", "engine"} & set(stream.getvalue().split())
+    view.live(info(simulated=simulated))
+    assert stream.getvalue().endswith(f"  engine    python on CPython 3.11\n  data      {said}\n\n")
+
+
+def test_what_the_header_said_is_not_said_again() -> None:
+    assert learned_lines(HEADER, simulated=True, engine="python on CPython 3.11") == []
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_title_of_the_table_tells_simulated_data(
+    simulated: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    feed = info(simulated=simulated)
+    view = choose_view(View.TABLE, feed.settings, Output(sys.stdout))
+    view.live(feed)
+    view.tick()
+    view.ended()
+    assert ("SIMULATED" in capsys.readouterr().out) is simulated
 
 
 def test_output_whose_reader_has_gone_is_silent_and_says_so_once() -> None:

@@ -22,6 +22,7 @@ class FeedInfo:
     """What a feed consists of.
 
     `opened_ns` is when it was handed over: frames received before that (Unix time) had waited for it.
+    `simulated` is what the WebSocketManager saw of the peer: a simulator says so as the socket opens.
     """
 
     run_id: str
@@ -30,6 +31,7 @@ class FeedInfo:
     worker: WorkerInfo
     connection_id: str
     opened_ns: int
+    simulated: bool
 
 
 class Feed:

@@ -29,6 +29,7 @@ from virtufin_examples.errors import (
     PreconditionError,
     VirtufinError,
 )
+from virtufin_examples.frames import Frame
 
 
 def new_run_id() -> str:
@@ -148,6 +149,8 @@ class _Opening:
             worker=worker,
             connection_id=self._connection_id,
             opened_ns=time.time_ns(),
+            simulated=connection.simulated
+            or any(isinstance(item, Frame) and item.simulated for item in first.items),
         )
         feed = Feed(info, first.items, self._subscription)
         if self._keeper is not None:

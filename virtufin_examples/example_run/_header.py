@@ -11,10 +11,13 @@ _LABEL = 12
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is known before the first step."""
+    """What is known before the first step. `engine` is empty where only the platform knows it.
+
+    `simulated` None: where the data come from is known once the connection is there.
+    """
 
     title: str
-    simulated: bool
+    simulated: bool | None
     run_id: str
     gateway: str
     upstream: str
@@ -27,6 +30,7 @@ class Header:
 
 def header_lines(header: Header) -> list[str]:
     """Return it as text, within 80 columns."""
+    lines = [f"{header.title}  SIMULATED data" if header.simulated else header.title]
     rows = {
         "run": header.run_id,
         "gateway": header.gateway,
@@ -36,9 +40,24 @@ def header_lines(header: Header) -> list[str]:
         "symbols": f"{', '.join(header.symbols)} ({header.channel})",
         "topic": header.topic,
     }
-    lines = [f"{header.title}  SIMULATED data" if header.simulated else header.title]
+    return lines + _rows(rows)
+
+
+def learned_lines(header: Header, *, simulated: bool, engine: str) -> list[str]:
+    """Return what the header could not say yet, as text that goes on with it."""
+    rows = {}
+    if not header.engine:
+        rows["engine"] = engine
+    if header.simulated is None:
+        rows["data"] = "SIMULATED" if simulated else "live"
+    return _rows(rows)
+
+
+def _rows(rows: dict[str, str]) -> list[str]:
+    lines: list[str] = []
     for label, value in rows.items():
         wrapped = textwrap.wrap(value, _WIDTH - _LABEL, break_on_hyphens=False)
-        lines.append(f"  {label:<{_LABEL - 2}}{wrapped[0]}")
-        lines.extend(" " * _LABEL + line for line in wrapped[1:])
+        if wrapped:
+            lines.append(f"  {label:<{_LABEL - 2}}{wrapped[0]}")
+            lines.extend(" " * _LABEL + line for line in wrapped[1:])
     return lines

@@ -68,7 +68,7 @@ def _execute(options: Options, title: str, plan: Plan, client: ClientSettings) -
             options=options,
             plan=plan,
             client=client,
-            view=choose_view(options.view, plan.settings, output, simulated=plan.simulated),
+            view=choose_view(options.view, plan.settings, output),
             interrupts=interrupts,
         )
         task = asyncio.create_task(run.run(), name="run")

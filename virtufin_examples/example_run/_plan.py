@@ -14,7 +14,7 @@ from virtufin_examples.example_run._options import Options, Upstream
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`gateway` is empty where a platform is started for the run."""
+    """`gateway` is empty where a platform is started for the run, `simulated` whether a simulator is."""
 
     settings: FeedSettings
     gateway: str
@@ -24,11 +24,6 @@ class Plan:
     def embedded(self) -> bool:
         """Whether the run starts a platform of its own."""
         return not self.gateway
-
-    @property
-    def upstream(self) -> str:
-        """`live` or `simulator`."""
-        return str(Upstream.SIMULATOR if self.simulated else Upstream.LIVE)
 
 
 def make_plan(options: Options, settings: FeedSettings, client: ClientSettings) -> Plan:

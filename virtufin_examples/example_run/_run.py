@@ -61,10 +61,10 @@ class ExampleRun:
         settings = (
             at_simulator(self._plan.settings, ours.simulator) if ours.simulator else self._plan.settings
         )
-        engine, expected = Engine(self._options.engine), "what the platform has"
+        engine, runtime = Engine(self._options.engine), ""
         if self._plan.embedded:
-            engine, expected = await asyncio.to_thread(local_engine, engine)
-        await self._show_header(api, settings, engine, expected)
+            engine, runtime = await asyncio.to_thread(local_engine, engine)
+        await self._show_header(api, settings, engine, runtime)
         async with open_feed(
             settings,
             api=api,
@@ -78,7 +78,7 @@ class ExampleRun:
         ) as feed:
             tally = Tally(feed.info.opened_ns)
             self._interrupts.phase = Phase.LIVE
-            self._view.live()
+            self._view.live(feed.info)
             try:
                 await self._until_the_end(feed, tally, ours)
             finally:
@@ -89,26 +89,26 @@ class ExampleRun:
             tally=tally,
             engine=str(feed.info.engine),
             runtime=feed.info.worker.runtime,
-            upstream=self._plan.upstream,
             platform="embedded" if self._plan.embedded else api.endpoint,
-            simulated=self._plan.simulated,
+            simulated=feed.info.simulated,
             kept=self._options.keep,
         )
 
     async def _show_header(
-        self, api: ApiClient, settings: FeedSettings, engine: Engine, expected: str
+        self, api: ApiClient, settings: FeedSettings, engine: Engine, runtime: str
     ) -> None:
         package = await packed_worker(engine)
         source = "embedded platform" if self._plan.embedded else "yours"
+        url = settings.url.partition("?")[0]
         self._view.header(
             Header(
                 title=self._title,
-                simulated=self._plan.simulated,
+                simulated=self._plan.simulated or None,
                 run_id=self._run_id,
                 gateway=f"{api.endpoint} ({source})",
-                upstream=f"{self._plan.upstream}, {settings.url.partition('?')[0]}",
+                upstream=f"simulator, {url}" if self._plan.simulated else url,
                 package=f"{package.name} {package.version}",
-                engine=f"{engine} on {expected}",
+                engine=f"{engine} on {runtime}" if runtime else "",
                 symbols=settings.symbols,
                 channel=settings.channel,
                 topic=settings.topic,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from virtufin_examples.example_run._options import Upstream
 from virtufin_examples.example_run._tally import Latency, Tally
 
 
@@ -15,10 +16,14 @@ class Summary:
     tally: Tally
     engine: str
     runtime: str
-    upstream: str
     platform: str
     simulated: bool
     kept: bool
+
+    @property
+    def upstream(self) -> str:
+        """`live` or `simulator`."""
+        return str(Upstream.SIMULATOR if self.simulated else Upstream.LIVE)
 
 
 def summary_lines(summary: Summary) -> list[str]:

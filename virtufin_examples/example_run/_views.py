@@ -10,8 +10,8 @@ from typing import Protocol
 
 import msgspec
 
-from virtufin_examples.client import FeedSettings, Step
-from virtufin_examples.example_run._header import Header, header_lines
+from virtufin_examples.client import FeedInfo, FeedSettings, Step
+from virtufin_examples.example_run._header import Header, header_lines, learned_lines
 from virtufin_examples.example_run._json import frame_event, gap_event, step_event, summary_event
 from virtufin_examples.example_run._lines import event_line, frame_line
 from virtufin_examples.example_run._market import Market
@@ -34,8 +34,8 @@ class RunView(Protocol):
     def step(self, step: Step) -> None:
         """A step has ended."""
 
-    def live(self) -> None:
-        """Data begin."""
+    def live(self, info: FeedInfo) -> None:
+        """Data begin, of a feed of which everything is known now."""
 
     def item(self, item: Item) -> None:
         """Data."""
@@ -66,8 +66,8 @@ class JsonView:
         if step.error:
             self._log(f"{step.name}: {step.error}")
 
-    def live(self) -> None:
-        """Nothing."""
+    def live(self, info: FeedInfo) -> None:
+        """Nothing: the summary says it."""
 
     def item(self, item: Item) -> None:
         """Print a frame or a gap."""
@@ -99,26 +99,32 @@ class LinesView:
         self._output = output
         self._market = Market(symbols)
         self._steps = 0
-        self._numbered = False
+        self._header: Header | None = None
 
     def header(self, header: Header) -> None:
         """Print the header; the steps that come after it have numbers."""
         for line in ("", *header_lines(header), ""):
             self._output.line(line)
-        self._numbered = True
+        self._header = header
 
     def step(self, step: Step) -> None:
         """Print the step with its number, outcome and time."""
-        self._steps += self._numbered
-        number = str(self._steps) if self._numbered else ""
+        number = ""
+        if self._header is not None:
+            self._steps += 1
+            number = str(self._steps)
         outcome = "ok" if step.ok else "FAILED"
         line = f"{number:>4}  {step.name:<20}{outcome:<7}{step.ms:>6.0f} ms"
         self._output.line(f"{line}  {step.detail}".rstrip())
         if step.error:
             self._output.line(f"      {step.error}")
 
-    def live(self) -> None:
-        """Set the data off from the steps."""
+    def live(self, info: FeedInfo) -> None:
+        """Print what the header could not say yet, and set the data off from the steps."""
+        if self._header is not None:
+            engine = f"{info.engine} on {info.worker.runtime}"
+            for line in learned_lines(self._header, simulated=info.simulated, engine=engine):
+                self._output.line(line)
         self._output.line("")
 
     def item(self, item: Item) -> None:
@@ -155,9 +161,11 @@ class TableView(LinesView):
         self._console = Console()
         self._display = Live(console=self._console, auto_refresh=False)
 
-    def live(self) -> None:
+    def live(self, info: FeedInfo) -> None:
         """Put the table on the screen."""
-        super().live()
+        super().live(info)
+        if info.simulated:
+            self._title = f"SIMULATED  {self._title}"
         self._display.start()
 
     def item(self, item: Item) -> None:
@@ -196,12 +204,11 @@ class TableView(LinesView):
         self._display.update(table, refresh=True)
 
 
-def choose_view(wanted: View | None, settings: FeedSettings, output: Output, *, simulated: bool) -> RunView:
+def choose_view(wanted: View | None, settings: FeedSettings, output: Output) -> RunView:
     """Return the view that was asked for; by default a table in a terminal and lines elsewhere."""
     if wanted is View.JSON:
         return JsonView(output, log=lambda text: sys.stderr.write(text + "\n"))
     if wanted is View.TABLE or (wanted is None and sys.stdout.isatty()):
-        mark = "SIMULATED  " if simulated else ""
-        title = f"{mark}{settings.venue.title} {settings.channel} on {settings.topic}"
+        title = f"{settings.venue.title} {settings.channel} on {settings.topic}"
         return TableView(output, settings.symbols, title=title, channel=settings.channel)
     return LinesView(output, settings.symbols)
