@@ -118,6 +118,36 @@ async def test_a_write_that_was_done_though_it_failed_is_recognised():
     assert grant.epoch == stored(bus).epoch
 
 
+@pytest.mark.parametrize("is_done", [False, True])
+async def test_a_first_write_that_failed_is_done_again(is_done):
+    bus, clock = MemoryBus(), VirtualClock()
+    mine = keeper(bus, clock)
+    real = bus.save_state
+
+    async def fail(*args, **kwargs):
+        if is_done:
+            await real(*args, **kwargs)
+        raise UnavailableError("the state store is down")
+
+    bus.save_state = fail
+    with pytest.raises(UnavailableError):
+        await mine.begin_epoch()
+    bus.save_state = real
+    grant = await mine.begin_epoch()
+    assert (grant.epoch, grant.first_sequence, mine.is_lost) == (1, 1, False)
+    assert (stored(bus).epoch, stored(bus).reserved) == (1, BLOCK_SIZE)
+
+
+async def test_a_record_that_was_stored_and_is_gone_is_not_created_again():
+    bus, clock = MemoryBus(), VirtualClock()
+    mine = keeper(bus, clock)
+    await mine.begin_epoch()
+    await bus.delete_state(KEY)
+    with pytest.raises(ConflictError, match="somebody else"):
+        await mine.begin_epoch()
+    assert KEY not in bus.state
+
+
 async def test_an_update_during_a_write_is_not_lost():
     bus, clock = MemoryBus(), VirtualClock()
     mine = keeper(bus, clock)

@@ -106,6 +106,7 @@ class RecordKeeper:
         self._key = RECORD_PREFIX + record.id
         self._record = record
         self._ours: set[bytes] = set() if stored is None else {stored}
+        self._is_stored = stored is not None
         self._first_reserved = 0
         self._restored_from = record if stored is not None else None
         self._writing = asyncio.Lock()
@@ -213,18 +214,20 @@ class RecordKeeper:
 
     async def _swap(self, value: bytes) -> None:
         """Write when the store still holds what we wrote: etags are learned by reading, not by writing."""
-        if not self._ours:
-            self._ours.add(value)
+        entry = await self._bus.get_state(self._key) if self._ours else None
+        if entry is None and not self._is_stored:
+            self._ours.add(value)  # a write that timed out may have been done all the same
             await self._bus.save_state(self._key, value, create=True)
-            return
-        entry = await self._bus.get_state(self._key)
-        if entry is None or entry.value not in self._ours:
+        elif entry is None or entry.value not in self._ours:
             raise ConflictError(
                 f"the record {self._key} was changed by somebody else",
                 hint="another instance has taken over this connection",
             )
-        self._ours = {entry.value, value}  # a write that timed out may have been done all the same
-        await self._bus.save_state(self._key, value, etag=entry.etag)
+        else:
+            self._is_stored = True
+            self._ours = {entry.value, value}
+            await self._bus.save_state(self._key, value, etag=entry.etag)
+        self._is_stored = True
         self._ours = {value}
 
 
