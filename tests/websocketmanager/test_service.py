@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 
 import grpc
 import httpx
 import pytest
 
+from tests.websocketmanager.fakes import MemoryBus
 from tests.websocketmanager.platform import running_platform, settings
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2 as pb
+from virtufin_examples.errors import UnavailableError
 from virtufin_examples.frames import decode_batch
+from virtufin_examples.websocketmanager import WebSocketManagerService
 
 
 @pytest.fixture
@@ -128,3 +133,18 @@ async def test_a_spool_that_works_says_so(platform):
     async with httpx.AsyncClient(base_url=f"http://{platform.http}") as client:
         assert (await client.get("/health/ready")).json()["checks"] == {"spool": "ok"}
         assert "virtufin_websocketmanager_spool_failing 0.0" in (await client.get("/metrics")).text
+
+
+async def test_a_service_that_cannot_start_stops_listening():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    bus = MemoryBus()
+    bus.state_down = True
+    before = asyncio.all_tasks()
+    service = WebSocketManagerService(
+        settings().model_copy(update={"websocketmanager_grpc_port": port}), bus=bus
+    )
+    with pytest.raises(UnavailableError, match="state store is down"):
+        await service.start()
+    socket.create_server(("127.0.0.1", port)).close()
+    assert asyncio.all_tasks() == before

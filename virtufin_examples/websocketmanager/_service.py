@@ -62,7 +62,8 @@ class WebSocketManagerService:
     async def start(self) -> Addresses:
         """Listen, then open what the last process left.
 
-        Raises `UnavailableError` naming the port and its setting when one is taken.
+        Raises `UnavailableError` naming the port and its setting when one is taken, and what the bus raises;
+        nothing is left running then.
         """
         settings, bus, clock = self._settings, self._bus, self._clock
         instance_id = settings.instance_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
@@ -117,8 +118,12 @@ class WebSocketManagerService:
             readiness=lambda: Readiness(ready=True, checks={"spool": hub.problem or "ok"}),
         )
         addresses = await self._chassis.start()
-        self._lifecycle.start()
-        await self._manager.start()
+        try:
+            self._lifecycle.start()
+            await self._manager.start()
+        except BaseException:
+            await self.stop()
+            raise
         return addresses
 
     async def stop(self) -> None:
