@@ -444,8 +444,9 @@ async def test_a_time_to_live_is_handed_on(served: Served, bus: DaprBus) -> None
 async def test_secrets(bus: DaprBus) -> None:
     assert await bus.get_secret("alpaca") == {"key": "k", "hosts": "*.alpaca.markets"}
     for name in ("nothing", "empty"):
-        with pytest.raises(NotFoundError, match=f"no secret '{name}' in store 'secretstore'"):
+        with pytest.raises(NotFoundError, match=f"no secret '{name}' in store 'secretstore'") as caught:
             await bus.get_secret(name)
+        assert f"VIRTUFIN_SECRET_{name.upper()}_<ENTRY>" in caught.value.hint
 
 
 async def test_close_ends_every_subscription_and_refuses_later_calls(served: Served) -> None:

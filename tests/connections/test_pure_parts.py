@@ -285,6 +285,12 @@ async def test_a_reference_that_may_not_be_filled_is_refused_without_showing_a_v
     assert "S" + '"' not in str(caught.value)
 
 
+async def test_a_host_that_a_secret_may_not_go_to_is_named_with_what_would_allow_it():
+    with pytest.raises(AccessDeniedError, match=r"may not go to 127\.0\.0\.1:9001") as caught:
+        await fill(b"${secret:alpaca/key}", "ws://127.0.0.1:9001/")
+    assert "VIRTUFIN_SECRET_ALPACA_HOSTS" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("hosts", "url", "allowed"),
     [

@@ -65,9 +65,12 @@ def _require_host(name: str, hosts: str, url: str) -> None:
     if host_is_allowed(hosts, url):
         return
     target = urlsplit(url)
+    where = f"{target.hostname}:{target.port or _DEFAULT_PORTS.get(target.scheme)}"
+    allowed = f"its entry {HOSTS_ENTRY!r} allows {hosts}" if hosts else f"it has no entry {HOSTS_ENTRY!r}"
+    variable = f"VIRTUFIN_SECRET_{name.upper()}_{HOSTS_ENTRY.upper()}"
     raise AccessDeniedError(
-        f"secret {name!r} may not go to {target.hostname}:{target.port or _DEFAULT_PORTS.get(target.scheme)}",
-        hint=f"its entry {HOSTS_ENTRY!r} allows {hosts}" if hosts else f"it has no entry {HOSTS_ENTRY!r}",
+        f"secret {name!r} may not go to {where}",
+        hint=f"{allowed}; to trust {where} name it there (`virtufin up` reads {variable})",
     )
 
 
