@@ -28,6 +28,19 @@ def test_the_feed_its_worker_and_its_connection_are_listed(platform: Platform) -
         assert (done.status, word in done.out) == (0, True)
 
 
+def test_a_worker_is_created_from_a_file_and_has_a_history(platform: Platform) -> None:
+    Path("echo.py").write_text("def Process(event):\n    return None\n")
+    done = platform.call("workers", "create", "echo.py", "--topic", "cli-orders", "--start", "--json")
+    created, started = done.lines
+    assert (done.status, created["event"], started["event"]) == (0, "created", "started")
+    ours = [one for one in platform.call("workers", "list", "--json").lines if one["id"] == created["worker"]]
+    assert [(one["topic"], one["status"]) for one in ours] == [("cli-orders", "WORKER_STATUS_RUNNING")]
+    (version,) = platform.call("workers", "history", created["worker"], "--json").lines
+    assert (version["event"], version["sha256"]) == ("version", ours[0]["code_sha256"])
+    assert version["sha256"] in platform.call("workers", "history", created["worker"]).out
+    assert platform.call("workers", "delete", created["worker"]).status == 0
+
+
 def test_subscribe_prints_so_many_messages(platform: Platform) -> None:
     done = platform.call("subscribe", TOPIC, "--count", "3", "--json")
     assert (done.status, len(done.lines)) == (0, 3)

@@ -27,6 +27,7 @@ def leaves(
 
 
 COMMANDS = dict(leaves(typer.main.get_command(app)))
+GROUPS = sorted({path[0] for path in COMMANDS if len(path) > 1})
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
@@ -44,6 +45,12 @@ def test_the_example_has_only_options_that_there_are(path: tuple[str, ...]) -> N
     words = shlex.split((COMMANDS[path].epilog or "").partition("virtufin ")[2])
     known = {name for option in COMMANDS[path].params for name in (*option.opts, *option.secondary_opts)}
     assert {word for word in words if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_has_help_with_an_example_of_one_of_its_commands(group: str) -> None:
+    example = call(group, "--help").out.partition("Example: virtufin ")[2].split()
+    assert tuple(example[:2]) in COMMANDS
 
 
 def test_without_a_command_the_commands_are_listed() -> None:

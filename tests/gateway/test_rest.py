@@ -50,6 +50,16 @@ async def test_a_route_of_the_table_calls_its_method(http, backend: ServedBacken
     ]
 
 
+@pytest.mark.parametrize(
+    ("verb", "path", "status", "error"),
+    [("GET", "/v1/nonsense", 404, "NOT_FOUND"), ("DELETE", "/v1/connect", 405, "UNIMPLEMENTED")],
+)
+async def test_what_no_route_takes_is_answered_as_json(http, verb, path, status, error) -> None:
+    answer = await http.request(verb, path)
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert answer.json()["message"].endswith(f": {verb} {path}")
+
+
 async def test_a_back_ends_error_is_the_http_status_that_stands_for_it(http, backend: ServedBackend) -> None:
     answer = await http.delete("/v1/connections/x")
     assert answer.status_code == 404

@@ -11,7 +11,11 @@ import typer
 from virtufin_examples.cli._gateway_client import AsJson, Gateway, api_client
 from virtufin_examples.cli._outcome import print_json, print_rows, run
 
-connections = typer.Typer(help="List and end connections.", no_args_is_help=True)
+connections = typer.Typer(
+    help="List and end connections.",
+    epilog="Example: virtufin connections list",
+    no_args_is_help=True,
+)
 
 
 def register(app: typer.Typer) -> None:

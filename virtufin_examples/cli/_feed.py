@@ -14,7 +14,11 @@ from virtufin_examples.errors import NotFoundError
 if TYPE_CHECKING:
     from virtufin_examples.client import Step
 
-feed = typer.Typer(help="Start, list and stop feeds that last beyond a script.", no_args_is_help=True)
+feed = typer.Typer(
+    help="Start, list and stop feeds that last beyond a script.",
+    epilog="Example: virtufin feed start settings/settings.alpaca.json",
+    no_args_is_help=True,
+)
 
 SettingsFile = Annotated[Path, typer.Argument(help="A feed's settings: url, channel, symbols, topic.")]
 

@@ -19,7 +19,9 @@ Faults = Annotated[
     typer.Option("--faults", help="Make things go wrong at random; the same seed gives the same faults."),
 ]
 
-simulate = typer.Typer(help="Run a simulator of a venue.", no_args_is_help=True)
+simulate = typer.Typer(
+    help="Run a simulator of a venue.", epilog="Example: virtufin simulate alpaca", no_args_is_help=True
+)
 
 
 def register(app: typer.Typer) -> None:

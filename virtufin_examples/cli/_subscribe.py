@@ -9,6 +9,7 @@ import typer
 
 from virtufin_examples.cli._gateway_client import AsJson, Gateway, api_client
 from virtufin_examples.cli._outcome import print_json, run
+from virtufin_examples.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from virtufin_examples.client import CloudEvent
@@ -28,6 +29,8 @@ def subscribe(
     """Print what a topic carries, until Ctrl-C."""
 
     async def work() -> None:
+        if not topic or any(character.isspace() for character in topic):
+            raise InvalidInputError(f"topic is {topic!r}", hint="name a topic: no white space, not empty")
         seen = 0
         async with api_client(gateway) as api, await api.subscribe(topic) as tap:
             async for event in tap:
@@ -40,7 +43,6 @@ def subscribe(
 
 
 def _print(topic: str, event: CloudEvent, *, as_json: bool) -> None:
-    from virtufin_examples.errors import InvalidInputError
     from virtufin_examples.frames import Frame, decode_message, note_dict
 
     try:

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import grpc.aio
 import uvicorn
@@ -15,6 +16,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -57,6 +59,14 @@ class Readiness:
 
     ready: bool
     checks: Mapping[str, str]
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """Answer what no route takes as every other error is answered."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - as it is registered
+    status = "UNIMPLEMENTED" if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else "NOT_FOUND"
+    message = f"{error.detail}: {request.method} {request.url.path}"
+    return JSONResponse({"error": status, "message": message}, error.status_code, error.headers)
 
 
 def _always_ready() -> Readiness:
@@ -174,7 +184,8 @@ class Chassis:
                 Route("/health/ready", self._ready),
                 Route("/metrics", self._metrics),
                 *self._routes,
-            ]
+            ],
+            exception_handlers={HTTPException: _http_error},
         )
         config = uvicorn.Config(
             HttpKeyGuard(app, self._keys, open_paths=self._open_paths),
