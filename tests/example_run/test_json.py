@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import jsonschema
 import msgspec
 import pytest
 
-from tests.example_run.samples import CONNECTED, FAILED, GAP, NOW, NUMBERED_GAP, STEP, frame, summary
-from virtufin_examples.example_run._json import frame_event, gap_event, step_event, summary_event
+from tests.example_run.samples import CONNECTED, FAILED, GAP, NOW, NUMBERED_GAP, OTHERS, STEP, frame, summary
+from virtufin_examples.example_run._json import (
+    frame_event,
+    gap_event,
+    health_event,
+    step_event,
+    summary_event,
+)
+from virtufin_examples.example_run._output import Output
+from virtufin_examples.example_run._views import JsonView
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "example-output.schema.json").read_text("utf-8"))
 LINES = {
@@ -18,6 +27,9 @@ LINES = {
     "binary frame": frame_event(frame(2, data=b"\x91\x00\xff", binary=True)),
     "gap": gap_event(GAP),
     "numbered gap": gap_event(NUMBERED_GAP),
+    "stale": health_event(OTHERS[0]),
+    "restored": health_event(OTHERS[1]),
+    "silent": health_event(OTHERS[2]),
     "summary": summary_event(summary()),
     "summary without latency": summary_event(summary(measured=False)),
 }
@@ -64,6 +76,14 @@ def test_frame_is_verbatim() -> None:
 @pytest.mark.parametrize(("simulated", "upstream"), [(True, "simulator"), (False, "live")])
 def test_summary_names_the_upstream(simulated: bool, upstream: str) -> None:
     assert summary_event(summary(simulated=simulated))["upstream"] == upstream
+
+
+def test_json_view_prints_what_stopped_and_what_arrives_again(capsys: pytest.CaptureFixture[str]) -> None:
+    view = JsonView(Output(sys.stdout), log=pytest.fail)
+    for item in OTHERS:
+        view.item(item)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["stale", "restored", "silent"]
 
 
 def test_step_says_no_more_than_promised() -> None:

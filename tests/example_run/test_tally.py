@@ -45,3 +45,14 @@ def test_gaps_and_rate() -> None:
     tally.add(NUMBERED_GAP, NOW)
     assert tally.rate == pytest.approx(10)
     assert (tally.gaps, tally.gap_ms) == (2, 750.0)
+
+
+def test_silence_at_the_end_counts_for_the_rate() -> None:
+    tally = Tally(NOW)
+    tally.end(NOW)
+    assert tally.seconds == 0  # no frame came
+    for n in range(11):
+        tally.add(frame(n * SECOND // 10), NOW)
+    tally.end(NOW + 5 * SECOND)
+    assert tally.seconds == 5
+    assert tally.rate == pytest.approx(2)

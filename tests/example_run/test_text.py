@@ -15,6 +15,7 @@ from tests.example_run.samples import (
     NOW,
     NUMBERED_GAP,
     OTHERS,
+    SECOND,
     STEP,
     book,
     frame,
@@ -22,6 +23,7 @@ from tests.example_run.samples import (
     summary,
     trade,
 )
+from virtufin_examples.example_run import _views
 from virtufin_examples.example_run._header import header_lines, learned_lines
 from virtufin_examples.example_run._lines import event_line, frame_line
 from virtufin_examples.example_run._market import Market
@@ -149,6 +151,25 @@ def test_title_of_the_table_tells_simulated_data(
     view.tick()
     view.ended()
     assert ("SIMULATED" in capsys.readouterr().out) is simulated
+
+
+@pytest.mark.parametrize("kind", [View.LINES, View.TABLE])
+def test_views_tell_a_silence(
+    kind: View, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0]
+    monkeypatch.setattr(_views.time, "monotonic_ns", lambda: now[0])
+    feed = info()
+    view = choose_view(kind, feed.settings, Output(sys.stdout))
+    view.live(feed)
+    for item in OTHERS:
+        view.item(item)
+    now[0] = 7 * SECOND
+    view.tick()
+    view.ended()
+    text = capsys.readouterr().out
+    for said in ("stale: BTC/USD", "restored: the whole connection", "silent: ", "quiet: no frame for 7 s"):
+        assert said in text
 
 
 def test_output_whose_reader_has_gone_is_silent_and_says_so_once() -> None:

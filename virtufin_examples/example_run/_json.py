@@ -1,4 +1,4 @@
-"""The JSON lines of `--json` (`docs/example-output.schema.json`): `step`, `frame`, `gap`, `summary`."""
+"""The JSON lines of `--json`; `docs/example-output.schema.json` says what is in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from virtufin_examples.client import Step
 from virtufin_examples.example_run._summary import Summary
-from virtufin_examples.frames import Frame, FrameFlag, Gap, note_dict
+from virtufin_examples.frames import Frame, FrameFlag, Gap, Restored, Silent, Stale, note_dict
 
 
 def step_event(step: Step) -> dict[str, Any]:
@@ -33,6 +33,22 @@ def frame_event(frame: Frame) -> dict[str, Any]:
 def gap_event(gap: Gap) -> dict[str, Any]:
     """Return the line of a gap."""
     return {"event": "gap", **note_dict(gap)}
+
+
+def health_event(item: Stale | Restored | Silent) -> dict[str, Any]:
+    """Return the line of symbols that stopped or arrive again, or of a topic without a publisher."""
+    match item:
+        case Stale():
+            return {"event": "stale", **note_dict(item)}
+        case Restored():
+            return {"event": "restored", **note_dict(item)}
+        case Silent():
+            return {
+                "event": "silent",
+                "topic": item.topic,
+                "since_ns": str(item.since_ns),
+                "hint": item.hint,
+            }
 
 
 def summary_event(summary: Summary) -> dict[str, Any]:

@@ -83,6 +83,7 @@ class ExampleRun:
                 await self._until_the_end(feed, tally, ours)
             finally:
                 self._interrupts.phase = Phase.CLOSING
+                tally.end(time.time_ns())
                 self._view.ended()
         return Summary(
             run_id=self._run_id,

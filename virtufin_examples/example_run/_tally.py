@@ -83,14 +83,18 @@ class Tally:
         """Length of all gaps together."""
         return round(self._gap_ns / 1e6, 3)
 
+    def end(self, now_ns: int) -> None:
+        """Data have ended: a silence up to now is part of the run."""
+        self._last_ns = max(self._last_ns, now_ns)
+
     @property
     def seconds(self) -> float:
-        """From the receipt of the first frame to that of the last."""
-        return (self._last_ns - self._first_ns) / 1e9
+        """From the receipt of the first frame to the end of the data; 0 without a frame."""
+        return (self._last_ns - self._first_ns) / 1e9 if self.frames else 0.0
 
     @property
     def rate(self) -> float:
-        """Frames a second between the first and the last."""
+        """Frames a second in that time."""
         return (self.frames - 1) / self.seconds if self.seconds > 0 else 0.0
 
     def latency(self) -> Latency:

@@ -12,13 +12,20 @@ import msgspec
 
 from virtufin_examples.client import FeedInfo, FeedSettings, Step
 from virtufin_examples.example_run._header import Header, header_lines, learned_lines
-from virtufin_examples.example_run._json import frame_event, gap_event, step_event, summary_event
+from virtufin_examples.example_run._json import (
+    frame_event,
+    gap_event,
+    health_event,
+    step_event,
+    summary_event,
+)
 from virtufin_examples.example_run._lines import event_line, frame_line
 from virtufin_examples.example_run._market import Market
 from virtufin_examples.example_run._options import View
 from virtufin_examples.example_run._output import Output
+from virtufin_examples.example_run._quiet import Quiet
 from virtufin_examples.example_run._summary import Summary, summary_lines
-from virtufin_examples.frames import Frame, Gap, Item
+from virtufin_examples.frames import Frame, Gap, Item, Restored, Silent, Stale
 
 TICK_SECONDS = 0.25
 _NOTES = 5
@@ -51,7 +58,7 @@ class RunView(Protocol):
 
 
 class JsonView:
-    """JSON lines only. Stale, restored and silent go to the log, which is stderr."""
+    """JSON lines only. What has no line of its own goes to the log, which is stderr."""
 
     def __init__(self, output: Output, log: Callable[[str], object]) -> None:
         self._output = output
@@ -70,11 +77,13 @@ class JsonView:
         """Nothing: the summary says it."""
 
     def item(self, item: Item) -> None:
-        """Print a frame or a gap."""
+        """Print it."""
         if isinstance(item, Frame):
             self._write(frame_event(item))
         elif isinstance(item, Gap):
             self._write(gap_event(item))
+        elif isinstance(item, (Stale, Restored, Silent)):
+            self._write(health_event(item))
         else:
             self._log(event_line(item))
 
@@ -100,6 +109,7 @@ class LinesView:
         self._market = Market(symbols)
         self._steps = 0
         self._header: Header | None = None
+        self._quiet = Quiet(time.monotonic_ns())
 
     def header(self, header: Header) -> None:
         """Print the header; the steps that come after it have numbers."""
@@ -126,16 +136,23 @@ class LinesView:
             for line in learned_lines(self._header, simulated=info.simulated, engine=engine):
                 self._output.line(line)
         self._output.line("")
+        self._quiet.frame(time.monotonic_ns())
 
     def item(self, item: Item) -> None:
         """Print a line."""
         if isinstance(item, Frame):
+            self._quiet.frame(time.monotonic_ns())
             self._output.line(frame_line(item, self._market.add(item)))
         else:
-            self._output.line(f"{'':>8}  {event_line(item)}")
+            self._event(event_line(item))
 
     def tick(self) -> None:
-        """Nothing."""
+        """Tell a silence."""
+        if line := self._quiet.line(time.monotonic_ns()):
+            self._event(line)
+
+    def _event(self, line: str) -> None:
+        self._output.line(f"{'':>8}  {line}")
 
     def ended(self) -> None:
         """Set the steps off from the data."""
@@ -171,16 +188,18 @@ class TableView(LinesView):
     def item(self, item: Item) -> None:
         """Take it in; the next tick shows it."""
         if isinstance(item, Frame):
+            self._quiet.frame(time.monotonic_ns())
             for message in self._market.add(item):
                 if not message.symbol:  # a control message
                     self._notes.append(f"#{item.sequence} {message.type} {message.text}")
             return
         if isinstance(item, Gap):
             self._market.add_gap(item)
-        self._notes.append(event_line(item))
+        self._event(event_line(item))
 
     def tick(self) -> None:
         """Draw the table."""
+        super().tick()
         self._market.measure_rates(time.time_ns())
         self._draw()
 
@@ -189,6 +208,9 @@ class TableView(LinesView):
         self._draw()
         self._display.stop()
         super().ended()
+
+    def _event(self, line: str) -> None:
+        self._notes.append(line)
 
     def _draw(self) -> None:
         from virtufin_examples.example_run._table import market_table  # noqa: PLC0415 - rich, as above
