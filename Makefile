@@ -66,8 +66,8 @@ protos: $(VENV)/.dev ## generate the stubs from proto/
 	@$(BIN)/python tools/generate_protos.py
 
 lock: $(VENV)/.dev ## resolve the dependencies anew
-	@$(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --extra platform --extra uvloop --group build --generate-hashes --no-header --no-annotate --upgrade -o requirements/run.lock
-	@$(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --extra platform --extra uvloop --group build --group dev --generate-hashes --no-header --no-annotate --upgrade -c requirements/run.lock -o requirements/dev.lock
+	@$(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --extra platform --group build --generate-hashes --no-header --no-annotate --upgrade -o requirements/run.lock
+	@$(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --extra platform --group build --group dev --generate-hashes --no-header --no-annotate --upgrade -c requirements/run.lock -o requirements/dev.lock
 
 worker: $(VENV)/.dev ## build and pack the .NET worker
 	@$(BIN)/python workers/build.py $(ARGS)
