@@ -104,6 +104,14 @@ def test_broken_json_names_line_and_column(tmp_path: Path) -> None:
         FeedSettings.load(file)
 
 
+@pytest.mark.parametrize("text", ['{"topic": "a", "topic": "b"}', '{"tags": {"topic": "a", "topic": "a"}}'])
+def test_repeated_key_is_refused(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "s.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidInputError, match='key "topic" is there twice'):
+        FeedSettings.load(file)
+
+
 def test_text_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "s.json"
     file.write_bytes(b'{"url": "\xff"}')

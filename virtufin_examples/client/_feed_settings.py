@@ -63,7 +63,11 @@ class FeedSettings:
         except OSError as error:
             raise InvalidInputError(f"{path}: cannot be read: {error.strerror}") from None
         try:
-            data = json.loads(text)
+            data = json.loads(text, object_pairs_hook=_without_repeats)
+        except _RepeatedKeyError as error:
+            raise InvalidInputError(
+                f'{path}: key "{error}" is there twice', hint="keep the one that is meant"
+            ) from None
         except json.JSONDecodeError as error:
             raise InvalidInputError(
                 f"{path}: not JSON, line {error.lineno} column {error.colno}: {error.msg}",
@@ -83,6 +87,19 @@ class FeedSettings:
 
 
 _NAMES = tuple(item.name for item in fields(FeedSettings))
+
+
+class _RepeatedKeyError(Exception):
+    """An object has a key twice; its text is the key."""
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _RepeatedKeyError(name)
+        found[name] = value
+    return found
 
 
 def _other_files(file: Path) -> str:
