@@ -55,6 +55,12 @@ def test_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
     assert make_plan(options, SETTINGS, client(monkeypatch, url="env:2")).gateway == "flag:1"
 
 
+@pytest.mark.parametrize("gateway", ["host:99999", "host:x", "https://host"])
+def test_gateway_that_is_no_address_is_wrong_usage(gateway: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidInputError, match="gateway address"):
+        make_plan(dataclasses.replace(OPTIONS, gateway=gateway), SETTINGS, client(monkeypatch))
+
+
 def test_live_without_keys_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidInputError, match="ALPACA_API_KEY and ALPACA_API_SECRET"):
         make_plan(dataclasses.replace(OPTIONS, upstream=Upstream.LIVE), SETTINGS, client(monkeypatch))

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from virtufin_examples.client import ClientSettings, Credentials, FeedSettings
 from virtufin_examples.client._embedded import SIMULATOR_SECRET_NAME, EmbeddedSimulator
+from virtufin_examples.client._endpoint import parse_endpoint
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.example_run._options import Options, Upstream
 
@@ -29,6 +30,8 @@ class Plan:
 def make_plan(options: Options, settings: FeedSettings, client: ClientSettings) -> Plan:
     """Decide; `InvalidInputError` for what cannot be done, before anything starts."""
     gateway = options.gateway or client.api_url
+    if gateway:
+        parse_endpoint(gateway)  # a wrong address is wrong usage, so refused before anything starts
     if options.keep and not gateway:
         raise InvalidInputError(
             "--keep needs a platform that outlives the script",

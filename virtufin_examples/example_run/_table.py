@@ -20,7 +20,8 @@ def market_table(
 ) -> RenderableType:
     """Return the table: best bid and ask for books and quotes, the last price for the rest.
 
-    Of more rows than `height` leaves room for, the most recently updated are shown.
+    Of more rows than `height` leaves room for, the first are shown. The last line is empty: a terminal
+    echoes Ctrl-C after it, which would wrap a full line and leave a second table behind.
     """
     two_sided = channel in _TWO_SIDED
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False)
@@ -30,9 +31,7 @@ def market_table(
         table.add_column(name, justify="right", no_wrap=True, min_width=_PRICE_WIDTH)
     for name in ("frames", "rate/s", "age", "sequence", "gaps"):
         table.add_column(name, justify="right", no_wrap=True, min_width=6)
-    shown = list(rows)
-    if len(shown) > height:
-        shown = sorted(shown, key=lambda row: row.received_ns, reverse=True)[:height]
+    shown = rows[:height]
     for row in shown:
         cells = _two_sided(row) if two_sided else (row.price(row.last), number(row.size))
         age = "-" if not row.received_ns else _age((now_ns - row.received_ns) / 1e9)
@@ -43,7 +42,7 @@ def market_table(
     hidden = len(rows) - len(shown)
     if hidden:
         lines.insert(0, Text(f"and {hidden} more symbols"))
-    return Group(table, *lines)
+    return Group(table, *lines, Text())
 
 
 def _two_sided(row: SymbolRow) -> tuple[str, str, str]:
