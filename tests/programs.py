@@ -115,7 +115,7 @@ def programs(folder: Path) -> Iterator[Callable[..., Program]]:
             stderr=subprocess.PIPE,
             text=True,
             cwd=folder,
-            env=clean_environment(**environment),
+            env=clean_environment(**{"VIRTUFIN_SPOOL_DIR": str(folder / ".spool"), **environment}),
         )
         started.append(Program(process, folder))
         return started[-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from virtufin_examples.connections import Connection, ConnectionEvent, HandshakeMessage, Observer
 from virtufin_examples.frames import ConnectionBeat
 from virtufin_examples.websocketmanager._publisher import TopicPublisher
@@ -21,6 +23,7 @@ class ManagedConnection:
         self.connection = connection
         self.keeper = keeper
         self.publisher: TopicPublisher | None = None
+        self.changing_topic = asyncio.Lock()
         self.lease_until = 0.0
         self._observer = observer
         self._settled = Mark(keeper.record.last_sequence, keeper.record.last_received_ns)

@@ -167,34 +167,19 @@ class ConnectionManager:
         """Publish to a topic, all that is held first; a connection that publishes already changes over.
 
         Raises `PreconditionError` for a connection that has ended, and where the topic is published in
-        another way; nothing changes then.
+        another way; nothing changes then. `NotFoundError`: it is gone, maybe only since the call came.
         """
         managed = self.get(connection_id)
-        connection = managed.connection
-        if connection.state in {State.FAILED, State.DISCONNECTED}:
-            raise PreconditionError(
-                f"connection {connection_id} is {connection.state}: {connection.reason}",
-                hint="create it anew",
-            )
-        current = managed.publisher
-        if current is not None and current.topic == topic and current.options == options:
-            return
-        self._hub.require_free(topic, options, connection_id)
-        if current is not None:
-            self._hub.detach(current.topic, managed)
-            managed.unpublish()
-            connection.unpublish(hold=True)
-        publisher = self._hub.publisher(topic, options)
-        if publisher is None:  # the same topic in another way: what is queued goes out in the old one first
-            publisher = await self._after_flush(managed, topic, options)
-        managed.publish_to(publisher)
-        await managed.keeper.written(RECORD_SECONDS)
+        async with managed.changing_topic:
+            await self._change_topic(managed, topic, options)
+        self.get(connection_id)
 
     async def stop_publish(self, connection_id: str) -> None:
         """Publish no more; what came in until now still goes out. No error when it does not publish."""
         managed = self.get(connection_id)
-        await self._stop_publish(managed)
-        managed.keeper.update(publish=None)
+        async with managed.changing_topic:
+            await self._stop_publish(managed)
+            managed.keeper.update(publish=None)
 
     # --- the process ---
 
@@ -305,7 +290,10 @@ class ConnectionManager:
         if record.publish is not None:
             wanted = record.publish
             options = publish_options(wanted.encoding, wanted.overflow, wanted.markers)
-            await self.start_publish(connection_id, wanted.topic, options)
+            try:
+                await self.start_publish(connection_id, wanted.topic, options)
+            except NotFoundError:  # calls are taken already: it was ended meanwhile
+                return
         self._spawn(self._reopen(managed), "reopen")
 
     def _revive(self, record: ConnectionRecord, stored: bytes) -> ManagedConnection:
@@ -356,12 +344,34 @@ class ConnectionManager:
         await self._bus.delete_state(RECORD_PREFIX + record.id)
         await self._index.remove(record.id)
 
+    async def _change_topic(self, managed: ManagedConnection, topic: str, options: PublishOptions) -> None:
+        connection, current = self.get(managed.id).connection, managed.publisher
+        if connection.state in {State.FAILED, State.DISCONNECTED}:
+            raise PreconditionError(
+                f"connection {managed.id} is {connection.state}: {connection.reason}",
+                hint="create it anew",
+            )
+        if current is not None and current.topic == topic and current.options == options:
+            return
+        self._hub.require_free(topic, options, managed.id)
+        if current is not None:
+            self._hub.detach(current.topic, managed)
+            managed.unpublish()
+            connection.unpublish(hold=True)
+        publisher = self._hub.publisher(topic, options)
+        if publisher is None:  # the same topic in another way: what is queued goes out in the old one first
+            publisher = await self._after_flush(managed, topic, options)
+        managed.publish_to(publisher)
+        await managed.keeper.written(RECORD_SECONDS)
+
     async def _after_flush(
         self, managed: ManagedConnection, topic: str, options: PublishOptions
     ) -> TopicPublisher:
         """Wait for the topic's publisher to end, then return a new one; go back to the old one in vain."""
         old = self._hub.current(topic)
-        if not await old.finished(FLUSH_SECONDS):
+        is_finished = await old.finished(FLUSH_SECONDS)
+        self.get(managed.id)  # gone meanwhile: nothing may come of it; one that failed has frames to publish
+        if not is_finished:
             managed.publish_to(old)
             raise UnavailableError(
                 f"topic {topic!r} still has {old.queued_bytes} bytes to publish as {old.options.encoding}",

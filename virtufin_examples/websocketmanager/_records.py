@@ -111,6 +111,7 @@ class RecordKeeper:
         self._restored_from = record if stored is not None else None
         self._writing = asyncio.Lock()
         self._dirty = False
+        self._is_deleted = False
         self._saver: asyncio.Task[None] | None = None
 
     @property
@@ -119,8 +120,10 @@ class RecordKeeper:
         return self._record
 
     def update(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the record
-        """Change fields now, in the store soon."""
+        """Change fields now, in the store soon; once the record is deleted, in memory only."""
         self._record = msgspec.structs.replace(self._record, **changes)
+        if self._is_deleted:
+            return
         self._dirty = True
         if self._saver is None or self._saver.done():
             self._saver = asyncio.get_running_loop().create_task(self._save_soon(), name="record-saver")
@@ -173,9 +176,11 @@ class RecordKeeper:
 
     async def delete(self) -> None:
         """Delete the record, unless it is somebody else's."""
+        self._is_deleted = True
         await self.close()
-        if not self.is_lost:
-            await self._bus.delete_state(self._key)
+        async with self._writing:
+            if not self.is_lost:
+                await self._bus.delete_state(self._key)
 
     async def _save_soon(self) -> None:
         while self._dirty:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 _FILE_MODE = 0o600
@@ -13,6 +14,19 @@ FOLDER_MODE = 0o700
 def open_file(path: Path) -> int:
     """Open for reading and writing, making the file where there is none; return the descriptor."""
     return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), _FILE_MODE)
+
+
+def lock(descriptor: int) -> None:
+    """Take the file for this process; `BlockingIOError` when another has it.
+
+    The lock ends with the process, however it ends. Where the system has no such lock it is an `OSError`, and
+    the WebSocketManager says that it runs without a spool.
+    """
+    if sys.platform == "win32":
+        raise OSError("the spool needs the file locks of a POSIX system")
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:

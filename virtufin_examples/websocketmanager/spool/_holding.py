@@ -8,7 +8,6 @@ runs on one thread.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -82,7 +81,7 @@ class Holding:
         draft, folder = siblings / f".{self._holder}", siblings / self._holder
         draft.mkdir(mode=_disk.FOLDER_MODE)
         self._lock = _disk.open_file(draft / _LOCK_FILE)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _disk.lock(self._lock)
         draft.rename(folder)  # only now may another process see it
         self._folder = folder
         others = [each for each in siblings.iterdir() if each.is_dir() and not each.name.startswith(".")]
@@ -160,7 +159,7 @@ class Holding:
     def _take_over(self, other: Path) -> list[Recovered]:
         lock = _disk.open_file(other / _LOCK_FILE)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _disk.lock(lock)
         except BlockingIOError:  # it runs, or stands still: what it holds is its own
             os.close(lock)
             self._learn(_read_marks(other / _MARKS_FILE))
