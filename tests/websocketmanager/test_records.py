@@ -159,6 +159,20 @@ async def test_an_update_during_a_write_is_not_lost():
     assert (stored(bus).owner, stored(bus).epoch) == ("late", 1)
 
 
+async def test_a_deleted_record_is_not_written_again():
+    bus, clock = MemoryBus(), VirtualClock()
+    mine = keeper(bus, clock)
+    await mine.begin_epoch()
+    writing = asyncio.ensure_future(mine.confirm())
+    await asyncio.sleep(0)
+    await mine.delete()
+    await writing
+    mine.update(owner="late")
+    await settle()
+    assert KEY not in bus.state
+    assert not mine.is_lost
+
+
 async def test_the_index_survives_rivals():
     bus = MemoryBus()
     indexes = [ConnectionIndex(bus, "") for _ in range(8)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import grpc
@@ -186,6 +187,62 @@ async def test_publishing_to_another_topic_switches_without_a_loss(world):
     ]
     (listed,) = await world.listed()
     assert (listed.topic, listed.encoding, listed.last_sequence) == ("two", "frame", 4)
+
+
+async def _start_publish(world, connection_id, **fields):
+    await world.stub.StartPublish(pb.StartPublishRequest(id=connection_id, **fields))
+
+
+async def _changing_over(world, connection_id):
+    """Return a StartPublish that waits for the topic's publisher in the old way."""
+    await _start_publish(world, connection_id, topic="t")
+    await settle()
+    world.bus.gate["t.events"] = asyncio.Event()
+    change = asyncio.ensure_future(_start_publish(world, connection_id, topic="t", encoding="batch"))
+    while not world.bus.in_flight["t.events"]:  # noqa: ASYNC110 - the bus in memory has no event for it
+        await asyncio.sleep(0)
+    return change
+
+
+async def test_a_connection_that_ends_while_it_changes_over_is_not_published(world, capsys):
+    connection_id, _ = await world.connect(auto_reconnect=True)
+    change = await _changing_over(world, connection_id)
+    await world.stub.Disconnect(pb.DisconnectRequest(id=connection_id))
+    world.bus.gate["t.events"].set()
+    await refused(change, CODE.NOT_FOUND, connection_id)
+    sent = len(world.bus.messages)
+    await world.clock.advance(10)
+    assert {topic for topic, *_ in world.bus.messages[sent:]} <= {"websocketmanager.lifecycle"}
+    assert not any(connection_id in key for key in world.bus.state)
+    assert "record lost" not in "".join(capsys.readouterr())
+
+
+async def test_what_a_connection_sent_that_fails_while_it_changes_over_is_published(world):
+    connection_id, peer = await world.connect()
+    change = await _changing_over(world, connection_id)
+    peer.send_text("last words")
+    await settle()
+    peer.cut()
+    await settle()
+    assert (await world.listed())[0].status == "disconnected"
+    world.bus.gate["t.events"].set()
+    await change
+    await settle()
+    assert sum(b"last words" in data for _, data, *_ in world.bus.on("t")) == 1
+
+
+async def test_what_comes_while_a_connection_changes_over_is_done_after_it(world):
+    connection_id, _ = await world.connect()
+    change = await _changing_over(world, connection_id)
+    then = asyncio.ensure_future(_start_publish(world, connection_id, topic="u"))
+    await settle()
+    world.bus.gate["t.events"].set()
+    await asyncio.gather(change, then)
+    assert (await world.listed())[0].topic == "u"
+    await world.clock.advance(1)
+    sent = len(world.bus.messages)
+    await world.clock.advance(10)
+    assert {topic for topic, *_ in world.bus.messages[sent:]} == {"u.events"}
 
 
 async def test_stop_publish_empties_the_topic_and_is_no_error_twice(world):
