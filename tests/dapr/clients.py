@@ -16,10 +16,12 @@ from typing import Protocol
 
 import dapr.aio.clients
 import dapr.clients
+import grpc.aio
 from dapr.aio.clients.grpc.interceptors import DaprClientInterceptorAsync
 from dapr.clients.grpc._response import TopicEventResponseStatus
 from dapr.clients.grpc.interceptors import DaprClientInterceptor
 from dapr.conf import settings
+from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2
 
 from tests.dapr.sidecars import Sidecar
 from virtufin_examples.bus import Ack, Delivery
@@ -266,6 +268,20 @@ class _OurReader(Reader):
     async def close(self) -> None:
         await self._subscription.close()
         await self._task
+
+
+async def ended(sidecar: Sidecar, topic: str) -> None:
+    """Return when the sidecar lists the subscription no more.
+
+    On Kafka one that begins before that is ended with it, and gets nothing for ever.
+    """
+    async with grpc.aio.insecure_channel(sidecar.grpc) as channel, asyncio.timeout(WAIT_SECONDS):
+        stub = dapr_pb2_grpc.DaprStub(channel)
+        while True:
+            metadata = await stub.GetMetadata(metadata_pb2.GetMetadataRequest())
+            if topic not in {subscription.topic for subscription in metadata.subscriptions}:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def _answers_written(subscription, call: Callable[[], Awaitable]) -> None:

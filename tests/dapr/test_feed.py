@@ -1,4 +1,4 @@
-"""Frames over the whole way: a socket, the WebSocketManager behind a sidecar, `subscribe()` behind another."""
+"""Frames over the whole way: a socket, WebSocketManager and sidecar, `subscribe()` and another sidecar."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COUNT = 200
 
 @asynccontextmanager
 async def running_feed(target, topic: str, encoding: str):
-    """Yield the socket's far end and a subscription; each side has a sidecar of its own where there can be two."""
+    """Yield the socket's far end and a subscription; each side has a sidecar, save in-memory."""
     manager = target.sidecar("websocketmanager")
     reader = manager if target.target is Target.IN_MEMORY else target.sidecar("reader")
     async with (

@@ -13,6 +13,7 @@ from dapr.conf import settings
 
 from tests.dapr.clients import Kind
 from tests.dapr.conftest import APP
+from tests.dapr.differences import expected
 from tests.dapr.targets import STATES
 from virtufin_examples.errors import ConflictError
 
@@ -74,10 +75,24 @@ async def test_a_stale_etag_is_refused(call, key):
     assert (await call("get_state", STORE, key)).data == b"two"
 
 
-async def test_a_first_write_finds_no_value(call, key):
+async def test_a_first_write_finds_no_value(call, key, target):
     await call("save_state", STORE, key, b"one", options=FIRST_WRITE)
 
-    assert await code_of(call("save_state", STORE, key, b"2", options=FIRST_WRITE)) is grpc.StatusCode.ABORTED
+    code = await code_of(call("save_state", STORE, key, b"two", options=FIRST_WRITE))
+
+    assert code.name == expected("first write", target.target)
+    assert (await call("get_state", STORE, key)).data == b"one"
+
+
+async def test_a_last_write_to_a_key_that_began_with_a_first_write(call, key, target):
+    await call("save_state", STORE, key, b"one", options=FIRST_WRITE)
+
+    writing = call("save_state", STORE, key, b"two")
+    if expected("last write", target.target) == "written":
+        await writing
+        assert (await call("get_state", STORE, key)).data == b"two"
+    else:
+        assert (await code_of(writing)).name == expected("last write", target.target)
 
 
 async def test_a_deleted_key_is_gone_and_may_be_deleted_again(call, key):
