@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import msgspec
@@ -17,6 +18,7 @@ from virtufin_examples.connections import (
     settle,
 )
 from virtufin_examples.frames import decode_batch
+from virtufin_examples.websocketmanager import WebSocketManagerService
 
 URL = "wss://venue.example/feed"
 
@@ -163,3 +165,30 @@ async def test_who_finds_its_record_taken_stops_at_once():
         await settle()
         (listed,) = (await stub.List(pb.ListConnectionsRequest())).connections
         assert (listed.status, listed.topic, peer.closed[0]) == ("failed", "", 1001)
+
+
+async def test_a_connection_ended_while_it_is_restored_stays_ended():
+    world = World()
+    async with world.running() as (stub, _, _):
+        connection_id, _ = await _feed(world, stub)
+    attempts = len(world.server.attempts)
+    service = WebSocketManagerService(
+        settings(), bus=world.bus, network=world.network, clock=world.clock, connectors=ConnectorRegistry()
+    )
+    endings = []
+
+    async def end_instead(*_args, **_kwargs):
+        world.bus.save_state = save
+        endings.append(asyncio.ensure_future(service._manager.close(connection_id)))
+        await asyncio.Event().wait()
+
+    save, world.bus.save_state = world.bus.save_state, end_instead
+    await service.start()
+    try:
+        await asyncio.gather(*endings)
+        await settle()
+        assert len(endings) == 1
+        assert len(world.server.attempts) == attempts
+        assert not any(connection_id in key for key in world.bus.state)
+    finally:
+        await service.stop()
