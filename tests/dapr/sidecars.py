@@ -65,6 +65,7 @@ def daprd(app_id: str, folder: Path, resources: Resources, *, token: str = "") -
         *("--dapr-grpc-port", str(grpc_port)),
         *("--dapr-http-port", str(http_port)),
         *("--dapr-internal-grpc-port", str(free_port())),
+        *("--dapr-internal-grpc-listen-address", "127.0.0.1"),
         *("--dapr-listen-addresses", "127.0.0.1"),
         *("--max-body-size", MAX_BODY),
         *("--dapr-graceful-shutdown-seconds", "1"),
