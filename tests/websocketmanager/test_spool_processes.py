@@ -181,11 +181,12 @@ async def test_killed_in_an_outage_it_loses_only_what_it_had_not_spooled(machine
     assert {bool(frame.flags & FrameFlag.RECOVERED) for frame in machine.frames[100:300]} == {True}
     assert not any(frame.flags & FrameFlag.RECOVERED for frame in machine.frames[:100])
     assert machine.frames[-1].epoch == 2
-    (gap,) = machine.gaps
+    gap, end = machine.gaps
     assert (gap.cause, gap.first_sequence, gap.connection_id) == ("restart", 301, connection_id)
-    assert gap.from_ns == machine.frames[299].received_ns
+    assert (end.cause, end.connection_id, gap.ended, end.ended) == ("restart", connection_id, False, True)
+    assert {gap.from_ns, end.from_ns} == {machine.frames[299].received_ns}
     merged = [each for each in machine.merged() if isinstance(each, (Frame, Gap))]
-    assert merged == [*machine.frames[:300], gap, machine.frames[300]], "a subscriber finds no other hole"
+    assert merged == [*machine.frames[:300], gap, end, machine.frames[300]], "a subscriber finds no other hole"
     assert spooled_bytes(machine) == 0
 
 
