@@ -186,7 +186,7 @@ async def test_killed_in_an_outage_it_loses_only_what_it_had_not_spooled(machine
     assert (end.cause, end.connection_id, gap.ended, end.ended) == ("restart", connection_id, False, True)
     assert {gap.from_ns, end.from_ns} == {machine.frames[299].received_ns}
     merged = [each for each in machine.merged() if isinstance(each, (Frame, Gap))]
-    assert merged == [*machine.frames[:300], gap, end, machine.frames[300]], "a subscriber finds no other hole"
+    assert merged == [*machine.frames[:300], gap, end, machine.frames[300]], "there is no other hole"
     assert spooled_bytes(machine) == 0
 
 

@@ -300,9 +300,9 @@ class Connection:
         self._tell_first(None)
 
     def went_live(self, epoch: Epoch) -> None:
-        """End the break that there was; tell, where a connector can tell."""
-        self.stream.mended(epoch.number, self._clock.now_ns(), acknowledged=epoch.session.reads_answers)
+        """End the break that there was and tell, where a connector can tell."""
         if epoch.session.reads_answers:
+            self.stream.mended(epoch.number, self._clock.now_ns())
             missing = f"the venue left out {', '.join(epoch.missing)}" if epoch.missing else ""
             self._emit("live", reason=missing)
 

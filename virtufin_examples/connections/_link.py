@@ -209,7 +209,9 @@ class Link:
     def _deliver(self, messages: Sequence[Message], received_ns: int, epoch: int) -> None:
         if self._continuity is not None:
             self._look_for_holes(self._continuity, messages, received_ns, epoch)
-        self._stream.receive(messages, received_ns, epoch=epoch, simulated=self.simulated)
+        self._stream.receive(
+            messages, received_ns, epoch=epoch, simulated=self.simulated, mends=not self._reads_answers
+        )
 
     def _look_for_holes(
         self, continuity: Continuity, messages: Sequence[Message], received_ns: int, epoch: int

@@ -34,7 +34,6 @@ class _Break:
     epoch: int
     since_ns: int
     announced: bool = False
-    mended: bool = False
 
 
 class Stream:
@@ -95,9 +94,20 @@ class Stream:
         """Take the next block of numbers."""
         self._sequencer.grant(0, last_sequence)
 
-    def receive(self, messages: Sequence[Message], received_ns: int, *, epoch: int, simulated: bool) -> None:
-        """Number what one read brought and hand it on. Raises `SequencesExhaustedError`."""
-        if self._break is not None and self._break.mended:
+    def receive(
+        self,
+        messages: Sequence[Message],
+        received_ns: int,
+        *,
+        epoch: int,
+        simulated: bool,
+        mends: bool = True,
+    ) -> None:
+        """Number what one read brought and hand it on. Raises `SequencesExhaustedError`.
+
+        With `mends` a frame ends a break; where the venue answers the handshake, `mended` does.
+        """
+        if mends and self._break is not None:
             self._announce_break(epoch, received_ns, ended=True)
         frames = self._sequencer.frames(messages, received_ns, epoch=epoch, simulated=simulated)
         count, size = len(frames), sum([len(message[0]) for message in messages])
@@ -117,9 +127,7 @@ class Stream:
 
         A break before the first frame adds nothing, one inside an earlier one goes on with it.
         """
-        if self._break is not None:
-            self._break = replace(self._break, mended=False)
-        elif self.last_received_ns:
+        if self._break is None and self.last_received_ns:
             self._break = _Break(cause, self.last_frame_epoch, self.last_received_ns)
 
     def stays_broken(self, epoch: int, now_ns: int) -> None:
@@ -127,17 +135,10 @@ class Stream:
         if self._break is not None and not self._break.announced:
             self._announce_break(epoch, now_ns, ended=False)
 
-    def mended(self, epoch: int, now_ns: int, *, acknowledged: bool) -> None:
-        """End a break: the new socket carries what is wanted. What it said before that was the handshake.
-
-        Where the venue `acknowledged` it, the break ends now; otherwise with the next frame.
-        """
-        if self._break is None:
-            return
-        if acknowledged:
+    def mended(self, epoch: int, now_ns: int) -> None:
+        """End a break: the venue has taken the handshake. What it said before that were no data."""
+        if self._break is not None:
             self._announce_break(epoch, now_ns, ended=True)
-        else:
-            self._break = replace(self._break, mended=True)
 
     def publish_to(self, outlet: Outlet, now_ns: int) -> None:
         """Hand what is held to the outlet, and then all that comes.
