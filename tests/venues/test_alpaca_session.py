@@ -465,3 +465,15 @@ def test_peek_takes_any_bytes(payload):
 def test_alpaca_allows_one_socket_an_endpoint():
     limits = AlpacaConnector().limits(STOCKS, {})
     assert (limits.sockets, limits.scope) == (1, "stream.data.alpaca.markets/v2/iex")
+
+
+def test_a_symbol_is_acknowledged_where_every_channel_that_it_is_wanted_in_is(wire):
+    wire.live("AAPL")
+    assert wire.session.acknowledged() == {"AAPL"}
+    wire.send(subscribe_message("quotes", ["AAPL", "AMD"]))
+    assert wire.session.acknowledged() == frozenset()
+    wire.receive(subscription(trades=["AAPL"], quotes=["AAPL"]))
+    assert wire.session.acknowledged() == {"AAPL"}
+    assert wire.session.wanted() == {"AAPL", "AMD"}
+    wire.session.opened()
+    assert wire.session.acknowledged() == frozenset()

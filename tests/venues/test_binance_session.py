@@ -175,3 +175,57 @@ def test_two_speeds_of_a_book_on_a_raw_socket_tell_no_holes():
     assert client.peek(depth)[0].gapless
     subscribe(client, "btcusdt@depth@100ms")
     assert not client.peek(depth)[0].gapless
+
+
+def listing(client, effects):
+    (effect,) = effects
+    request = json.loads(effect.payload)
+    assert request["method"] == "LIST_SUBSCRIPTIONS"
+    return request["id"]
+
+
+def test_a_symbol_is_acknowledged_when_the_list_has_all_its_streams():
+    client = session()
+    client.opened()
+    assert client.acknowledged() == frozenset()
+    take(client, answer(listing(client, client.live(0)), ["btcusdt@depth", "ethusdt@depth"]))
+    assert client.acknowledged() == {"BTCUSDT", "ETHUSDT"}
+    subscribe(client, "btcusdt@trade", "a@trade")
+    take(client, answer(1))
+    assert client.acknowledged() == {"ETHUSDT"}
+    names = ["btcusdt@depth", "ethusdt@depth", "btcusdt@trade", "a@trade"]
+    take(client, answer(listing(client, client.tick(0)), names))
+    assert client.acknowledged() == {"BTCUSDT", "ETHUSDT", "A"}
+    assert client.tick(0) == ()
+
+
+def test_what_was_confirmed_and_not_made_is_asked_for_three_times_more():
+    client = session("wss://stream.binance.com:9443/stream")
+    client.opened()
+    subscribe(client, "a@trade")
+    take(client, answer(1))
+    take(client, answer(listing(client, client.live(0)), []))
+    for _ in range(3):
+        (again,) = client.tick(0)
+        request = json.loads(again.payload)
+        assert (request["method"], request["params"]) == ("SUBSCRIBE", ["a@trade"])
+        take(client, answer(request["id"]))
+        take(client, answer(listing(client, client.tick(0)), []))
+    assert client.tick(0) == ()
+    assert client.acknowledged() == frozenset()
+
+
+def test_where_the_list_is_refused_the_confirmation_has_to_do():
+    client = session("wss://stream.binance.com:9443/stream")
+    client.opened()
+    subscribe(client, "a@trade")
+    take(client, answer(1))
+    asked = listing(client, client.live(0))
+    take(client, answer(asked, error={"code": 2, "msg": "no"}))
+    assert client.acknowledged() == {"A"}
+
+
+def test_with_a_stream_of_all_symbols_none_is_named_as_wanted():
+    client = session("wss://stream.binance.com:9443/ws/!miniTicker@arr/btcusdt@trade")
+    assert client.wanted() is None
+    assert client.acknowledged() is None

@@ -136,3 +136,15 @@ async def test_an_options_feed_takes_json_and_speaks_msgpack():
             await client.post(f"http://{simulator.control_address}/control/drop")
         await read(lambda: frames[-1].epoch == 2 and b"\xa1q" in frames[-1].data)
         assert (await _status(platform)).restorable
+
+
+async def test_list_tells_wanted_and_acknowledged_symbols():
+    async with running_feed() as (_, platform, _topic, connection_id):
+        await _send(platform, connection_id, AUTH)
+        assert list((await _status(platform)).wanted_symbols) == []
+        await _send(platform, connection_id, SUBSCRIBE)
+        assert list((await _status(platform)).wanted_symbols) == ["BTC/USD"]
+        while (listed := await _status(platform)).acknowledged_symbols != ["BTC/USD"]:
+            await asyncio.sleep(0)
+        assert list(listed.stale_symbols) == []
+        assert listed.spooled_bytes == 0

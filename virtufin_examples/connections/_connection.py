@@ -102,6 +102,17 @@ class Connection:
         return self._sharing.epochs[-1].missing if self._sharing.epochs else ()
 
     @property
+    def wanted_symbols(self) -> tuple[str, ...]:
+        """The symbols that are wanted; none where the connector cannot tell, or all are."""
+        return tuple(sorted(self._line.session.wanted() or ()))
+
+    @property
+    def acknowledged_symbols(self) -> tuple[str, ...]:
+        """Those of the wanted symbols that the venue has confirmed on a socket that is up."""
+        confirmed = [epoch.session.acknowledged() or frozenset() for epoch in self._sharing.up]
+        return tuple(sorted(frozenset().union(*confirmed)))
+
+    @property
     def stale_symbols(self) -> tuple[str, ...]:
         """The symbols that have stopped arriving."""
         return self._patrol.stale_symbols

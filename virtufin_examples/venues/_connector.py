@@ -151,6 +151,10 @@ class Session:
         """
         return None
 
+    def acknowledged(self) -> frozenset[str] | None:
+        """Return those of the wanted symbols that the venue has confirmed on this socket; None: not known."""
+        return None
+
 
 class Connector:
     """A venue's plugin. As it stands: claims no URL and has no limits; every frame is data."""

@@ -147,6 +147,11 @@ class TopicPublisher:
         """Bytes that wait for the bus, in memory and on disk."""
         return self.backlog.memory_bytes + self.backlog.disk_bytes
 
+    @property
+    def spooled_bytes(self) -> int:
+        """What waits on disk."""
+        return self.backlog.disk_bytes
+
     def attach(self, source: Source) -> None:
         """Take a connection's stream from now on."""
         self._leaving, self._ends_when_empty = None, False

@@ -179,6 +179,10 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
             held_bytes=stream.held_bytes,
             queued_bytes=publisher.queued_bytes if publisher is not None else 0,
             auto_reconnect=connection.spec.auto_reconnect,
+            wanted_symbols=connection.wanted_symbols,
+            acknowledged_symbols=connection.acknowledged_symbols,
+            stale_symbols=connection.stale_symbols,
+            spooled_bytes=publisher.spooled_bytes if publisher is not None else 0,
         )
 
 

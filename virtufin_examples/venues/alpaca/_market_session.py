@@ -77,6 +77,7 @@ class MarketSession(Session):
         self._settled: frozenset[Entry] = frozenset()
         self._settled_passing: frozenset[Entry] = frozenset()
         self._asked: deque[_Asked] = deque()
+        self._in_force: frozenset[Entry] = frozenset()
 
     @property
     def entries(self) -> frozenset[Entry]:
@@ -98,6 +99,13 @@ class MarketSession(Session):
         """Return their symbols; None with a star, which may be any."""
         symbols = frozenset(symbol for _, symbol in self.entries | self._passing)
         return None if _ALL in symbols else symbols
+
+    def acknowledged(self) -> frozenset[str] | None:
+        """Return those that the venue's last answer has in every channel in which they are wanted."""
+        wanted = self.wanted()
+        if wanted is None:
+            return None
+        return wanted.difference(_missing(self.entries | self._passing, self._in_force))
 
     def is_open(self, now_ns: int) -> bool:
         """Return whether the regular session is on; what stands in for Alpaca is always open."""
@@ -124,6 +132,7 @@ class MarketSession(Session):
         """A new socket has no subscription; what is wanted stays."""
         self._settled = self.entries
         self._settled_passing = frozenset()
+        self._in_force = frozenset()
         self._asked.clear()
 
     def subscriptions(self) -> list[Outgoing]:
@@ -226,7 +235,7 @@ class MarketSession(Session):
         if asked is not None:
             self._settled = asked.applied(self._settled, lasting=True)
             self._settled_passing = asked.applied(self._settled_passing, lasting=False)
-        in_force = self._entries(message)
+        in_force = self._in_force = self._entries(message)
         # With questions open, later changes are not in this answer yet.
         if any(asked.entries for asked in self._asked):
             return Acknowledged()

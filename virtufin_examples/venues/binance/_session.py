@@ -21,6 +21,7 @@ from virtufin_examples.venues import (
 from virtufin_examples.venues.binance._codec import decode
 from virtufin_examples.venues.binance._codes import STREAM_ERRORS
 from virtufin_examples.venues.binance._endpoints import Market, endpoint_of, with_streams
+from virtufin_examples.venues.binance._in_force import InForce
 from virtufin_examples.venues.binance._limits import LIMITS
 from virtufin_examples.venues.binance._peek import peek
 from virtufin_examples.venues.binance._requests import (
@@ -62,7 +63,8 @@ class BinanceSession(Session):
 
     The wanted set is what the URL names and what SUBSCRIBE and UNSUBSCRIBE made of it. A new socket's URL
     names those of its own streams that are still wanted; the others are subscribed to again. Binance confirms
-    a subscription without looking at it, so that once live the session asks for the list and compares.
+    a subscription without looking at it, so that once live, and after each change, the session asks for the
+    list and compares; what was confirmed and not made is asked for again.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class BinanceSession(Session):
         self._wanted: dict[str, None] = dict.fromkeys(self._in_url)  # in the order of asking
         self._check_count(len(self._wanted))
         self._asked: list[_Asked] = []
+        self._in_force = InForce()
         self._next_id = _FIRST_OWN_ID
         self._exact_runs = True
         self._note_runs()
@@ -89,12 +92,13 @@ class BinanceSession(Session):
 
     def target(self, now_ns: int) -> Target:  # noqa: ARG002 - the port's signature
         """Return the URL with those of its streams that are still wanted."""
-        kept = tuple(name for name in self._in_url if name in self._wanted)
+        kept = self._kept_in_url()
         return Target(self.url if kept == self._in_url else with_streams(self.url, kept))
 
     def opened(self) -> None:
         """A new socket has what its URL names; nothing is outstanding."""
         self._asked.clear()
+        self._in_force.opened(self._kept_in_url())
 
     def subscriptions(self) -> Sequence[Outgoing]:
         """Return SUBSCRIBE messages for what is wanted beyond the URL."""
@@ -160,17 +164,45 @@ class BinanceSession(Session):
 
     def live(self, now_ns: int) -> Sequence[Effect]:  # noqa: ARG002 - the port's signature
         """Ask which streams there are: the confirmations say nothing about it."""
-        if not self._wanted:
+        return self._ask_for_list() if self._wanted else ()
+
+    def tick(self, now_ns: int) -> Sequence[Effect]:  # noqa: ARG002 - the port's signature
+        """Ask again for what was confirmed and not made, and for the list after a change."""
+        if self._asked:
             return ()
+        lost = [name for name in self._in_force.take_lost() if name in self._wanted]
+        if lost:
+            request_id = self._own_id()
+            self._asked.append(_Asked(request_id, SUBSCRIBE, tuple(lost), frozenset(self._wanted)))
+            return (Outgoing(subscribe_message(lost, request_id)),)
+        return self._ask_for_list() if self._in_force.is_to_check else ()
+
+    def wanted(self) -> frozenset[str] | None:
+        """The symbols of the wanted streams, in upper case; None with a stream of all symbols."""
+        symbols = frozenset(stream.symbol for stream in map(parse_stream, self._wanted))
+        return None if "" in symbols else symbols
+
+    def acknowledged(self) -> frozenset[str] | None:
+        """The wanted symbols of which every stream is in force."""
+        wanted = self.wanted()
+        if wanted is None:
+            return None
+        in_force = self._in_force.names
+        absent = (name for name in self._wanted if name not in in_force or not self._is_carried(name))
+        return wanted.difference(parse_stream(name).symbol for name in absent)
+
+    # --- inside ---
+
+    def _kept_in_url(self) -> tuple[str, ...]:
+        return tuple(name for name in self._in_url if name in self._wanted)
+
+    def _ask_for_list(self) -> tuple[Outgoing]:
         request_id = self._own_id()
         self._asked.append(_Asked(request_id, LIST_SUBSCRIPTIONS))
         return (Outgoing(list_message(request_id)),)
 
-    def wanted(self) -> frozenset[str]:
-        """The symbols of the wanted streams, in upper case."""
-        return frozenset(stream.symbol for stream in map(parse_stream, self._wanted) if stream.symbol)
-
-    # --- inside ---
+    def _is_carried(self, name: str) -> bool:
+        return is_carried(name, self._endpoint)
 
     def _own_id(self) -> int:
         self._next_id += 1
@@ -208,6 +240,10 @@ class BinanceSession(Session):
         result = answer.get("result")
         if asked.method == LIST_SUBSCRIPTIONS and isinstance(result, list):
             return Acknowledged(self._missing(frozenset(str(name) for name in result)))
+        if asked.method == SUBSCRIBE:
+            self._in_force.added(asked.streams)
+        elif asked.method == UNSUBSCRIBE:
+            self._in_force.removed(asked.streams)
         return Acknowledged(self._missing(None))
 
     def _answered(self, request_id: object, *, any_id: bool) -> _Asked | None:
@@ -222,6 +258,8 @@ class BinanceSession(Session):
         raw = error.get("code")
         code = raw if isinstance(raw, int) else 0
         reason = str(error.get("msg") or STREAM_ERRORS.get(code, "no reason given"))
+        if asked is not None and asked.method == LIST_SUBSCRIPTIONS:
+            self._in_force.unlisted()
         if asked is not None and asked.streams:
             self._undo(asked)
             reason += f" (left as it was: {', '.join(asked.streams[:10])})"
@@ -243,10 +281,12 @@ class BinanceSession(Session):
         """
         if any(asked.streams for asked in self._asked):
             in_force = None
+        if in_force is not None:
+            self._in_force.listed(in_force, filter(self._is_carried, self._wanted))
         return tuple(
             name
             for name in self._wanted
-            if (in_force is not None and name not in in_force) or not is_carried(name, self._endpoint)
+            if (in_force is not None and name not in in_force) or not self._is_carried(name)
         )
 
 
