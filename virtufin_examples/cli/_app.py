@@ -6,6 +6,7 @@ import typer
 
 from virtufin_examples.cli import (
     _connections,
+    _connectors,
     _feed,
     _record,
     _services,
@@ -25,7 +26,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (_up, _feed, _status, _subscribe, _record, _connections, _workers, _simulate, _services):
+for _module in (
+    _up,
+    _feed,
+    _status,
+    _subscribe,
+    _record,
+    _connections,
+    _connectors,
+    _workers,
+    _simulate,
+    _services,
+):
     _module.register(app)
 
 

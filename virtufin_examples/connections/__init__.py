@@ -7,6 +7,7 @@ from virtufin_examples.connections._clock import Clock, SystemClock, VirtualCloc
 from virtufin_examples.connections._connection import Connection
 from virtufin_examples.connections._context import ConnectionSpec, Environment, url_template
 from virtufin_examples.connections._continuity import Continuity, Hole
+from virtufin_examples.connections._description import describe_connector, limits_in_words
 from virtufin_examples.connections._generic import GenericConnector, GenericSession
 from virtufin_examples.connections._handshake import Handshake, HandshakeMessage, joins_handshake
 from virtufin_examples.connections._healing import Healing, Watch
@@ -21,7 +22,7 @@ from virtufin_examples.connections._loss import (
 )
 from virtufin_examples.connections._memory_network import MemoryNetwork, MemoryPeer, MemoryServer
 from virtufin_examples.connections._picows_network import PicowsNetwork
-from virtufin_examples.connections._registry import ConnectorRegistry
+from virtufin_examples.connections._registry import ConnectorRegistry, Plugin, installed_plugins
 from virtufin_examples.connections._secrets import SecretResolver, host_is_allowed, resolve
 from virtufin_examples.connections._sequencer import BLOCK_SIZE, LOW_WATER, Grant, Ledger, Sequencer
 from virtufin_examples.connections._socket import (
@@ -82,6 +83,7 @@ __all__ = [
     "Outlet",
     "Pace",
     "PicowsNetwork",
+    "Plugin",
     "Scope",
     "Scopes",
     "SecretResolver",
@@ -100,9 +102,12 @@ __all__ = [
     "VirtualClock",
     "Watch",
     "Window",
+    "describe_connector",
     "host_is_allowed",
+    "installed_plugins",
     "item_bytes",
     "joins_handshake",
+    "limits_in_words",
     "resolve",
     "settle",
     "url_template",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.venues import Acknowledged, Connector, Effect, Outgoing, Session, Verdict
+from virtufin_examples.venues import Acknowledged, Connector, Effect, Option, Outgoing, Session, Verdict
 
 _SECOND_NS = 1_000_000_000
 _DAY_SECONDS = 86_400.0
@@ -21,14 +20,15 @@ class GenericConnector(Connector):
 
     name = "generic"
     description = "any WebSocket: handshake replayed, answers matched and pings sent where options say so"
-    option_names = MappingProxyType(
-        {
-            "reply": "the exact text that answers each message of the handshake",
-            "reply_path": "in place of it: where in a JSON answer to look, such as $.status or $[0].T",
-            "reply_value": "what stands there (text, or a JSON number or literal); default: anything",
-            "ping": "a text to send as an application heartbeat",
-            "heartbeat_seconds": "how often (default 20)",
-        }
+    own_options = (
+        Option("reply", "the exact text that answers each message of the handshake"),
+        Option("reply_path", "in place of it: where in a JSON answer to look, such as $.status or $[0].T"),
+        Option("reply_value", "what stands there: text, or a JSON number or literal", "anything"),
+        Option("ping", "a text to send as an application heartbeat"),
+        Option("heartbeat_seconds", "how often", "20"),
+    )
+    handshake = (
+        "What the worker sends, replayed on each socket; without reply or reply_path no answer is awaited."
     )
 
     def session(self, url: str, options: Mapping[str, str]) -> GenericSession:

@@ -1,5 +1,6 @@
 """Venues: what is known of each exchange's or broker's protocol. Sans-I/O."""
 
+from virtufin_examples.venues._about import Claim, ErrorRule
 from virtufin_examples.venues._connector import ANSWER_SECONDS, Connector, Session, sorted_status
 from virtufin_examples.venues._exchange import (
     Acknowledged,
@@ -17,7 +18,7 @@ from virtufin_examples.venues._exchange import (
     Verdict,
 )
 from virtufin_examples.venues._limits import Budget, VenueLimits
-from virtufin_examples.venues._options import COMMON_OPTIONS, require_known
+from virtufin_examples.venues._options import COMMON_OPTIONS, Option, require_known
 from virtufin_examples.venues._retry_after import retry_after_seconds
 
 __all__ = [
@@ -26,13 +27,16 @@ __all__ = [
     "Acknowledged",
     "Authenticated",
     "Budget",
+    "Claim",
     "Connector",
     "Credential",
     "Disposition",
     "Effect",
+    "ErrorRule",
     "HttpRequest",
     "HttpResponse",
     "Leaving",
+    "Option",
     "Outgoing",
     "Refused",
     "Seen",

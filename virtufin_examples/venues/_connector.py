@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from virtufin_examples.venues._about import Claim, ErrorRule
 from virtufin_examples.venues._exchange import (
     Disposition,
     Effect,
@@ -30,7 +31,7 @@ from virtufin_examples.venues._exchange import (
     Verdict,
 )
 from virtufin_examples.venues._limits import VenueLimits
-from virtufin_examples.venues._options import require_known
+from virtufin_examples.venues._options import Option, require_known
 from virtufin_examples.venues._retry_after import retry_after_seconds
 
 ANSWER_SECONDS = 10.0
@@ -162,8 +163,14 @@ class Connector:
     name = ""
     description = ""
     """One line for `virtufin connectors list`."""
-    option_names: Mapping[str, str] = {}
-    """Options of this venue and what each does, besides the common ones."""
+    own_options: Sequence[Option] = ()
+    """Options of this venue, besides the common ones."""
+    claimed: Sequence[Claim] = ()
+    """Examples of the URLs that it claims, one of each kind."""
+    handshake = ""
+    """What a worker has to send, and how the venue answers, in a sentence or two."""
+    errors: Sequence[ErrorRule] = ()
+    """What the venue sends on the socket when it refuses; HTTP statuses are `upgrade_refused`'s."""
 
     def claims(self, url: str) -> bool:  # noqa: ARG002 - the port's signature
         """Whether a URL is this venue's."""
@@ -176,7 +183,7 @@ class Connector:
 
     def check_options(self, options: Mapping[str, str]) -> None:
         """Raise `InvalidInputError` for an option that is neither the venue's nor a common one."""
-        require_known(self.name, options, self.option_names)
+        require_known(self.name, options, self.own_options)
 
     def limits(self, url: str, options: Mapping[str, str]) -> VenueLimits:  # noqa: ARG002 - the port's
         """Return what the venue allows; the connections with the same scope share it."""

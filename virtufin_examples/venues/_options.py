@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from virtufin_examples.errors import InvalidInputError
 
-COMMON_OPTIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "ping_seconds": "ping the venue after so long without a frame (default 20; 0: never)",
-        "quiet_seconds": "silence that counts as stale (default: learned; 0: never)",
-        "watch": "sample, every or off: the frames looked at for symbols and sequences (default sample)",
-        "renew_at": "time of day, HH:MM in UTC, at which a socket that the venue would cut is replaced",
-        "redundancy": "1 or 2 sockets; of two, the first arrival of each frame counts",
-    }
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: what it does, and what holds without it, in words."""
+
+    name: str
+    meaning: str
+    default: str = ""
+
+
+COMMON_OPTIONS: Sequence[Option] = (
+    Option("ping_seconds", "ping the venue after so long without a frame; 0: never", "20"),
+    Option("quiet_seconds", "silence that counts as stale; 0: never", "learned"),
+    Option("watch", "sample, every or off: the frames looked at for symbols and sequences", "sample"),
+    Option("renew_at", "time of day, HH:MM in UTC, at which a socket that the venue would cut is replaced"),
+    Option("redundancy", "1 or 2 sockets; of two, the first arrival of each frame counts", "1"),
 )
 
 
-def require_known(connector: str, options: Mapping[str, str], own: Mapping[str, str]) -> None:
+def require_known(connector: str, options: Mapping[str, str], own: Sequence[Option]) -> None:
     """Raise `InvalidInputError` for the first option that is in neither list."""
-    known = [*own, *COMMON_OPTIONS]
+    known = [option.name for option in (*own, *COMMON_OPTIONS)]
     for name in options:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from virtufin_examples.venues import (
+    Claim,
     Connector,
     Disposition,
+    ErrorRule,
     Refused,
     Session,
     VenueLimits,
     retry_after_seconds,
 )
-from virtufin_examples.venues.alpaca._endpoints import Kind, endpoint_of
+from virtufin_examples.venues.alpaca._codes import ERROR_CODES
+from virtufin_examples.venues.alpaca._endpoints import ENDPOINTS, Endpoint, Kind, endpoint_of
 from virtufin_examples.venues.alpaca._market_session import MarketSession
 from virtufin_examples.venues.alpaca._trading_session import TradingSession
 
@@ -27,11 +30,35 @@ _HTTP_NOT_FOUND = 404
 _HTTP_UNAVAILABLE = 503
 
 
+def _carries(endpoint: Endpoint) -> str:
+    notes = [f"symbol {', '.join(endpoint.symbols)} only"] if endpoint.symbols else []
+    notes += ["msgpack"] if endpoint.msgpack_only else []
+    return ", ".join([endpoint.kind.value, *notes])
+
+
 class AlpacaConnector(Connector):
     """Claims Alpaca's hosts and reads its streams. A simulator is used by naming the connector."""
 
     name = "alpaca"
     description = "Alpaca: stocks, crypto, options, news, test and trading streams"
+    claimed = (
+        *(
+            Claim(f"wss://stream.data.alpaca.markets/{endpoint.path}", _carries(endpoint))
+            for endpoint in ENDPOINTS.values()
+            if endpoint.kind is not Kind.TRADING
+        ),
+        Claim("wss://stream.data.sandbox.alpaca.markets/v2/iex", "the sandbox: the same paths"),
+        Claim("wss://paper-api.alpaca.markets/stream", "orders, paper"),
+        Claim("wss://api.alpaca.markets/stream", "orders, live"),
+    )
+    handshake = (
+        "auth within 10 s, then subscribe or listen. Each message is answered; the answer to a subscribe is "
+        "the whole set, which is compared with what is wanted."
+    )
+    errors = tuple(
+        ErrorRule(str(entry.code), entry.message, entry.disposition, entry.wait_seconds)
+        for entry in ERROR_CODES.values()
+    )
 
     def claims(self, url: str) -> bool:
         """Whether a URL is one of Alpaca's streams; the trading hosts serve REST as well."""

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.venues import Budget, Connector, Refused, VenueLimits
-from virtufin_examples.venues.binance._codes import sort_http
+from virtufin_examples.venues import (
+    Budget,
+    Claim,
+    Connector,
+    Disposition,
+    ErrorRule,
+    Option,
+    Refused,
+    VenueLimits,
+)
+from virtufin_examples.venues.binance._codes import STREAM_ERRORS, sort_http
 from virtufin_examples.venues.binance._endpoints import SITES, Market, endpoint_of
 from virtufin_examples.venues.binance._limits import LIMITS
 from virtufin_examples.venues.binance._session import BinanceSession
@@ -17,13 +25,40 @@ _SPARE_MESSAGES = 1
 """Messages a second left to the pongs, which count too."""
 
 
+_MARKETS = {Market.SPOT: "spot", Market.US: "Binance.US", Market.USD_M: "USD-M futures"}
+_BOTH_KINDS = (("/ws/btcusdt@depth", "raw streams"), ("/stream?streams=btcusdt@depth", "combined streams"))
+_PATHS = {
+    Market.SPOT: _BOTH_KINDS,
+    Market.US: _BOTH_KINDS,
+    Market.USD_M: (
+        ("/public/stream?streams=btcusdt@depth", "books"),
+        ("/market/stream?streams=btcusdt@aggTrade", "the rest"),
+    ),
+}
+
+
 class BinanceConnector(Connector):
     """Claims Binance's stream hosts: spot, Binance.US, USD-M futures."""
 
     name = "binance"
     description = "Binance spot, Binance.US and USD-M futures: raw and combined streams"
-    option_names: Mapping[str, str] = MappingProxyType(
-        {"market": "spot, us or usd_m: what a host not of Binance's stands in for (default: by its path)"}
+    own_options = (
+        Option(
+            "market", "spot, us or usd_m: what a host not of Binance's stands in for", "by the URL's path"
+        ),
+    )
+    claimed = tuple(
+        Claim(f"wss://{site.host}{path}", f"{_MARKETS[site.market]}: {carries}")
+        for site in SITES.values()
+        for path, carries in _PATHS[site.market]
+    )
+    handshake = (
+        "None is needed: the URL names the streams. SUBSCRIBE, UNSUBSCRIBE and LIST_SUBSCRIPTIONS carry an "
+        "id that the answer repeats; once live the list is asked for and compared with what is wanted."
+    )
+    errors = (
+        *(ErrorRule(str(code), meaning, Disposition.NOTE) for code, meaning in sorted(STREAM_ERRORS.items())),
+        ErrorRule("serverShutdown", "this server shuts down: a successor opens first", Disposition.NOTE),
     )
 
     def claims(self, url: str) -> bool:
