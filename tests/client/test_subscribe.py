@@ -189,6 +189,36 @@ async def test_a_hole_becomes_a_gap_and_what_comes_later_is_late(runtime: str, p
         assert (items.gaps, items.late) == (1, 1)
 
 
+async def test_a_program_that_is_back_goes_on_where_it_was(runtime: str, publisher: Publisher) -> None:
+    async with subscribe(TOPIC, dapr=runtime, window_seconds=0.05, after={"c": 2}) as items:
+        await publisher.batch(1, 2)
+        await publisher.batch(5)
+        gap, fifth = await take(items, 2)
+        assert isinstance(gap, Gap)
+        assert (gap.first_sequence, gap.last_sequence) == (3, 4)
+        assert sequences([fifth]) == [5]
+        assert items.duplicates == 2
+
+
+async def test_its_place_is_that_of_the_item_handed_out_last(runtime: str, publisher: Publisher) -> None:
+    async with subscribe(TOPIC, dapr=runtime, window_seconds=0.05, after={"gone": 7}) as items:
+        assert items.place == {"gone": 7}
+        await publisher.batch(1, 2, 5)
+        await publisher.note(announced(9, 6, 8))
+        await publisher.batch(10)
+        places = []
+        for _ in range(6):
+            await anext(items)
+            places.append(items.place["c"])
+        assert places == [1, 2, 4, 5, 9, 10]
+        assert items.place == {"gone": 7, "c": 10}
+
+
+def test_a_number_below_zero_to_go_on_from_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"after: connection c has -1, below 0"):
+        subscribe(TOPIC, after={"c": -1})
+
+
 async def test_companion_markers_take_their_place_among_the_frames(
     runtime: str, publisher: Publisher
 ) -> None:

@@ -286,6 +286,24 @@ def test_a_heartbeat_that_overtook_the_first_frames_takes_nothing_away() -> None
     assert merge.add(1, frame(8), frame(9), frame(10)) == [8, 9, 10]
 
 
+def test_what_an_earlier_subscription_had_is_a_repeat_and_what_it_missed_a_gap() -> None:
+    merge = Clocked(after={"c": 7})
+    assert merge.add(0, frame(6, epoch=2), frame(7, epoch=2), frame(10, epoch=2)) == []
+    assert merge.merger.numbers.duplicates == 2
+    assert merge.advance(250) == [(8, 9), 10]
+    gap = merge.items[0]
+    assert isinstance(gap, Gap)
+    assert (gap.epoch_before, gap.epoch_after) == (2, 2)
+    assert merge.add(251, frame(8, epoch=2), frame(40, "another")) == [40]
+    assert merge.merger.numbers.late == 1
+
+
+def test_a_heartbeat_shows_what_was_missed_since_an_earlier_subscription() -> None:
+    merge = Clocked(after={"c": 7})
+    assert merge.add(0, heartbeat(9)) == []
+    assert merge.advance(250) == [(8, 9)]
+
+
 def test_silence_is_told_once_and_ends_with_any_message() -> None:
     merge = Clocked()
     assert merge.merger.deadline_ns() == SILENT_NS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from virtufin_examples.client._api import ApiClient
 from virtufin_examples.client._blocking import BlockingSubscription
 from virtufin_examples.client._sidecar import SidecarFinder, own_app_id
@@ -24,8 +26,9 @@ def subscribe(
     window_bytes: int = WINDOW_BYTES,
     silent_seconds: float = SILENT_NS / _NS_PER_SECOND,
     late: bool = False,
+    after: Mapping[str, int] | None = None,
 ) -> Subscription:
-    """Return a subscription that starts now, for `async with`.
+    """Return a subscription, for `async with`, that starts with the first frame it is given.
 
     `dapr` is the sidecar, `host:port`; else `DAPR_GRPC_ENDPOINT` or `DAPR_GRPC_PORT` name it, else the
     gateway does: `api` (a client or an address), `VIRTUFIN_API_URL`, or the one on this machine. `app_id` is
@@ -34,12 +37,21 @@ def subscribe(
 
     A hole is waited for `window_seconds`, or until `window_bytes` are held behind it, and is then a `Gap`;
     with `late` what comes after its gap is yielded as `Late`. After `silent_seconds` without message or
-    heartbeat comes one `Silent`. Entering it raises `UnavailableError` where there is no Dapr, naming what
-    to set.
+    heartbeat comes one `Silent`. `after` is the `place` of an earlier run of the program, by connection the
+    number of the last item that it had handled: what is up to it is dropped as a repeat, and what is missing
+    behind it is a `Gap`. Entering it raises
+    `UnavailableError` where there is no Dapr, naming what to set.
     """
     for name, value in (("window_seconds", window_seconds), ("silent_seconds", silent_seconds)):
         if value < 0:
             raise InvalidInputError(f"{name} is {value!r}, below 0")
+    place = dict(after or {})
+    for connection_id, sequence in place.items():
+        if sequence < 0:
+            raise InvalidInputError(
+                f"after: connection {connection_id} has {sequence!r}, below 0",
+                hint="give the number of the last item handled; 0 when there was none",
+            )
     merger = Merger(
         topic,
         now_ns=0,
@@ -47,8 +59,9 @@ def subscribe(
         window_bytes=window_bytes,
         silent_ns=int(silent_seconds * _NS_PER_SECOND),
         late=late,
+        after=place,
     )
-    return Subscription(topic, merger, SidecarFinder(dapr, api), app_id or own_app_id())
+    return Subscription(topic, merger, SidecarFinder(dapr, api), app_id or own_app_id(), place)
 
 
 def subscribe_blocking(
@@ -61,6 +74,7 @@ def subscribe_blocking(
     window_bytes: int = WINDOW_BYTES,
     silent_seconds: float = SILENT_NS / _NS_PER_SECOND,
     late: bool = False,
+    after: Mapping[str, int] | None = None,
 ) -> BlockingSubscription:
     """Return the same as a plain iterator, for programs without asyncio; it runs in a thread of its own.
 
@@ -76,5 +90,6 @@ def subscribe_blocking(
             window_bytes=window_bytes,
             silent_seconds=silent_seconds,
             late=late,
+            after=after,
         )
     )

@@ -7,7 +7,7 @@ import inspect
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -20,9 +20,12 @@ from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.frames import (
     REPLAY_SOURCE,
     Frame,
+    Gap,
     Item,
     Merger,
+    Restored,
     Silent,
+    Stale,
     events_topic,
     read_message,
 )
@@ -49,9 +52,12 @@ class Subscription:
     the broker. Iteration ends with `close`, after what had been taken already.
     """
 
-    def __init__(self, topic: str, merger: Merger, finder: SidecarFinder, app_id: str) -> None:
+    def __init__(
+        self, topic: str, merger: Merger, finder: SidecarFinder, app_id: str, after: Mapping[str, int]
+    ) -> None:
         self.topic = topic
         self.app_id = app_id
+        self._after = after
         self._merger = merger
         self._finder = finder
         self._bus: DaprBus | None = None
@@ -114,6 +120,18 @@ class Subscription:
     def lag(self) -> float:
         """Seconds from the socket's receipt of the latest frame to its hand-over."""
         return self._lag_ns / _NS_PER_SECOND
+
+    @property
+    def place(self) -> dict[str, int]:
+        """The number of the last item of each connection that iteration has handed out.
+
+        Kept with what the program made of the items, it is the `after` of the program's next run.
+        """
+        place = {**self._after, **self._merger.place()}
+        for item in reversed(self._ready):  # in order, but not taken yet
+            if isinstance(item, (Frame, Gap, Stale, Restored)):
+                place[item.connection_id] = _first_number(item) - 1
+        return place
 
     @property
     def frames(self) -> int:
@@ -266,6 +284,12 @@ class Subscription:
             _log.info("the gateway did not say in time which topics there are")
         finally:
             self._ready.append(msgspec.structs.replace(silent, since_ns=since_ns, hint=hint))
+
+
+def _first_number(item: Frame | Gap | Stale | Restored) -> int:
+    if isinstance(item, Gap) and item.first_sequence:
+        return item.first_sequence
+    return item.sequence
 
 
 async def _next_delivery(source: AsyncIterator[Delivery]) -> Delivery | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from virtufin_examples.frames._decode import Received
 from virtufin_examples.frames._model import Heartbeat, Item, Silent
@@ -23,7 +23,9 @@ class Merger:
     `bus` and what is newer goes on. What comes later still is counted, and handed out as `Late` when `late`
     is set. Repeats are dropped and counted. A gap that the publisher announced is not announced again.
 
-    The first frame of a connection is its start; a heartbeat before it says which number that has to be.
+    The first frame of a connection is its start; a heartbeat before it says which number that has to be. For
+    the connections named by `after` the start is behind the number given there, the last that an earlier
+    subscription had handed out: what is up to it is a repeat, a hole behind it a gap.
     `now_ns` may be any clock that never goes back, the same one for all calls.
     """
 
@@ -36,12 +38,14 @@ class Merger:
         window_bytes: int = WINDOW_BYTES,
         silent_ns: int = SILENT_NS,
         late: bool = False,
+        after: Mapping[str, int] | None = None,
     ) -> None:
         self._topic = topic
         self._window_ns = window_ns
         self._window_bytes = window_bytes
         self._silent_ns = silent_ns
         self._late = late
+        self._after = dict(after or {})
         self._streams: dict[str, Reorder] = {}
         self._waiting: set[Reorder] = set()
         self._heard_ns = now_ns
@@ -82,6 +86,14 @@ class Merger:
             out.append(Silent(topic=self._topic, since_ns=self._heard_ns))
         return out
 
+    def place(self) -> dict[str, int]:
+        """Return by connection the last number that was handed out or passed; see `after`."""
+        return {
+            connection_id: stream.next_sequence - 1
+            for connection_id, stream in self._streams.items()
+            if stream.next_sequence is not None
+        }
+
     def deadline_ns(self) -> int | None:
         """Return when `advance` is due, or None when nothing waits."""
         since = [stream.waits_since_ns() for stream in self._waiting]
@@ -91,7 +103,8 @@ class Merger:
         return min(due, default=None)
 
     def _new_stream(self, connection_id: str) -> Reorder:
-        stream = Reorder(self._topic, connection_id, self.numbers, late=self._late)
+        after = self._after.get(connection_id)
+        stream = Reorder(self._topic, connection_id, self.numbers, late=self._late, after=after)
         self._streams[connection_id] = stream
         return stream
 

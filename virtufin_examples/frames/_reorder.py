@@ -44,14 +44,16 @@ class MergeNumbers:
 class Reorder:
     """The stream of one connection on one topic. Time is given in nanoseconds and never goes back."""
 
-    def __init__(self, topic: str, connection_id: str, numbers: MergeNumbers, *, late: bool) -> None:
+    def __init__(
+        self, topic: str, connection_id: str, numbers: MergeNumbers, *, late: bool, after: int | None = None
+    ) -> None:
         self._topic = topic
         self._connection_id = connection_id
         self._numbers = numbers
         self._late = late
-        self.next_sequence: int | None = None
+        self.next_sequence: int | None = None if after is None else after + 1
         self.held_bytes = 0
-        self._started = False
+        self._started = after is not None  # what is up to there was handed out by an earlier subscription
         self._held: dict[int, tuple[Numbered, int]] = {}  # by sequence, in order of arrival
         self._heap: list[int] = []  # the same sequences, lowest first
         self._announced = RangeSet()  # missing by the publisher's word, not yet passed
@@ -184,7 +186,7 @@ class Reorder:
                 Gap(
                     topic=self._topic,
                     connection_id=self._connection_id,
-                    epoch_before=self._epoch,
+                    epoch_before=self._epoch or epoch,  # after an earlier subscription it is not known
                     epoch_after=epoch,
                     cause=Cause.BUS,
                     from_ns=self._received_ns or to_ns,
