@@ -16,6 +16,7 @@ SERVICES = {"gateway", "workmanager", "websocketmanager", "simulators", "service
 FORBIDDEN = {
     "frames": SERVICES | {"bus", "client", "connections", "venues"},
     "venues": SERVICES | {"bus", "client", "connections"},
+    "audit": SERVICES | {"bus", "client", "connections", "venues"},
     "bus": {
         "gateway",
         "workmanager",
