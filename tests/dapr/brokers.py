@@ -10,21 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.get_brokers import find_kafka, find_program
-from tests.dapr.launch import Process, accepts, answers, free_port, running
+from deploy.processes import Process, accepts, answers, free_port, running
+from deploy.redis_server import redis
+
+__all__ = ["STREAMS", "kafka", "nats", "redis"]
 
 _NS_PER_SECOND = 1_000_000_000
 STREAMS = {"CONFORMANCE": "conformance.>", "DEAD": "dead.>"}
 """JetStream's streams of the suite's topics. Dead letters need their own: a stream takes an event id once."""
-
-
-@contextlib.contextmanager
-def redis(folder: Path) -> Iterator[str]:
-    """Run redis-server; yield its address."""
-    port = free_port()
-    command = [find_program("redis-server"), "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
-    process = Process("redis", [*command, "--appendonly", "no", "--dir", folder], folder)
-    with running(process, lambda: _speaks(port, b"PING\r\n", b"+PONG")):
-        yield f"127.0.0.1:{port}"
 
 
 @contextlib.contextmanager
@@ -75,13 +68,6 @@ def kafka(folder: Path) -> Iterator[str]:
     process = Process("kafka", [*java, "kafka.Kafka", config], folder)
     with running(process, lambda: accepts(port)):
         yield f"127.0.0.1:{port}"
-
-
-def _speaks(port: int, request: bytes, answer: bytes) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-        connection.sendall(request)
-        return connection.recv(64).startswith(answer)
-    return False
 
 
 def _create_stream(port: int, name: str, subjects: str) -> None:

@@ -75,7 +75,7 @@ class Platform:
         if self.address:
             settings[_ADDRESSES[self.target]] = self.address
         resources = Resources(folder / "resources", (*_FILES[self.target], _RESILIENCY), settings)
-        return daprd(app_id, folder, resources, token=token)
+        return daprd(app_id, folder, resources.write(), token=token)
 
 
 @contextlib.contextmanager

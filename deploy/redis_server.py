@@ -1,0 +1,34 @@
+"""redis-server as a child process: on a free port of this machine, with its data in a folder of the run."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.get_brokers import find_program
+from deploy.processes import Process, free_port, running
+
+
+@contextlib.contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """Run redis-server, all in memory; yield its address."""
+    process, port = redis_process(folder)
+    with running(process, lambda: speaks_redis("127.0.0.1", port)):
+        yield f"127.0.0.1:{port}"
+
+
+def redis_process(folder: Path) -> tuple[Process, int]:
+    """Return a redis-server that is not started yet, and its port."""
+    port = free_port()
+    command = [find_program("redis-server"), "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
+    return Process("redis", [*command, "--appendonly", "no", "--dir", folder], folder), port
+
+
+def speaks_redis(host: str, port: int) -> bool:
+    """Whether a Redis answers there."""
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1) as connection:
+        connection.sendall(b"PING\r\n")
+        return connection.recv(64).startswith(b"+PONG")
+    return False
