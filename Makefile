@@ -8,7 +8,7 @@ ARGS ?=
 RECORDED ?= ../shared/data/binance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup example test test-dapr daprd brokers test-recorded check format bench protos lock worker clean
+.PHONY: help setup example test test-dapr daprd brokers test-recorded check format bench bench-dapr protos lock worker clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ format: $(VENV)/.dev ## format the code
 
 bench: $(VENV)/.dev ## measure: a table and JSON
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-dapr: $(VENV)/.dev daprd brokers ## measure the way over Dapr on every target: a table
+	@$(BIN)/python -m benchmarks.dapr $(ARGS)
 
 protos: $(VENV)/.dev ## generate the stubs from proto/
 	@$(BIN)/python tools/generate_protos.py

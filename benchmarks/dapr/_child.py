@@ -1,0 +1,64 @@
+"""A child of the benchmark, as the benchmark sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import msgspec
+
+from virtufin_examples.errors import UnavailableError
+
+ANSWER_SECONDS = 60.0
+"""For one line: a consumer group of Kafka forms, a slow bus is drained."""
+
+_LINE_BYTES = 1 << 20  # the latencies of one run
+
+T = TypeVar("T")
+
+
+class Child:
+    """Commands in, answers out, one JSON line each."""
+
+    def __init__(self, module: str, process: asyncio.subprocess.Process) -> None:
+        self._module = module
+        self._process = process
+        self.pid = process.pid
+
+    def tell(self, message: object) -> None:
+        """Send a line."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(msgspec.json.encode(message) + b"\n")
+
+    async def answer(self, kind: type[T]) -> T:
+        """Return the next line that it says; raise `UnavailableError` when none comes."""
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                line = await self._process.stdout.readline()
+        except TimeoutError:
+            raise UnavailableError(f"{self._module} did not answer within {ANSWER_SECONDS:g} s") from None
+        if not line:
+            raise UnavailableError(f"{self._module} ended; what it said is above")
+        return msgspec.json.decode(line, type=kind)
+
+
+@asynccontextmanager
+async def running(module: str) -> AsyncIterator[Child]:
+    """Run a module as a child for the block; what it logs goes to our standard error."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", module),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=_LINE_BYTES,
+    )
+    try:
+        yield Child(module, process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
