@@ -42,17 +42,24 @@ def fits(version: str, pinned: str) -> bool:
     return seen.group(1, 2) == wanted.group(1, 2) and int(seen[3]) >= int(wanted[3])
 
 
-def find_daprd() -> Path:
-    """Return a daprd, built if need be; raises `MissingError` when it cannot be."""
+def find_daprd(*, build: bool = True) -> Path:
+    """Return a daprd, built if need be and allowed; raises `MissingError` when there is none then."""
     pinned = pinned_version()
     on_path = shutil.which("daprd")
+    unfit = ""
     if on_path is not None:
         version = _run([on_path, "--version"]).strip()
         if fits(version, pinned):
             return Path(on_path)
-        _say(f"{on_path} is {version}, not {pinned} or a later patch of it: it is left alone")
+        unfit = f"{on_path} is {version}, not {pinned} or a later patch of it"
     binary = cache_folder(f"daprd-{pinned}") / "daprd"
     if not binary.exists():
+        if not build:
+            raise MissingError(
+                f"{unfit or f'no daprd {pinned} on PATH'}, and none is built in {binary.parent}"
+            )
+        if unfit:
+            _say(f"{unfit}: it is left alone")
         _build(binary, pinned)
     return binary
 

@@ -110,6 +110,7 @@ class Process:
         self._ends_with_stdin = ends_with_stdin
         self._log = folder / f"{name}.log"
         self._child: subprocess.Popen[bytes] | None = None
+        self._asked = False
 
     @property
     def log(self) -> str:
@@ -154,12 +155,20 @@ class Process:
             self.end()
             raise
 
+    def terminate(self) -> None:
+        """Ask it to end; `end` waits for it."""
+        if self._child is not None:
+            self._child.terminate()
+            self._asked = True
+
     def end(self, number: int = signal.SIGTERM) -> None:
         """End it, by force when it does not go."""
         child, self._child = self._child, None
+        asked, self._asked = self._asked, False
         if child is None:
             return
-        child.send_signal(number)
+        if not asked or number != signal.SIGTERM:
+            child.send_signal(number)
         try:
             child.wait(END_SECONDS)
         except subprocess.TimeoutExpired:

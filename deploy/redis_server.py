@@ -22,8 +22,9 @@ def redis(folder: Path) -> Iterator[str]:
 def redis_process(folder: Path) -> tuple[Process, int]:
     """Return a redis-server that is not started yet, and its port."""
     port = free_port()
-    command = [find_program("redis-server"), "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
-    return Process("redis", [*command, "--appendonly", "no", "--dir", folder], folder), port
+    place = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+    in_memory = ["--save", "", "--appendonly", "no"]
+    return Process("redis", [find_program("redis-server"), *place, *in_memory], folder), port
 
 
 def speaks_redis(host: str, port: int) -> bool:
