@@ -113,6 +113,7 @@ class _Attempt:
     def listener(self, _request: WSUpgradeRequest, response: WSUpgradeResponse) -> WSListener:
         if self._abandoned:
             return _Dropper()
+        _refuse_what_was_not_offered(response)
         self._listener = _Listener(self._sink, response, self._now_ns, self._max_bytes)
         return self._listener
 
@@ -125,6 +126,14 @@ class _Attempt:
 class _Dropper(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         transport.disconnect(graceful=False)
+
+
+def _refuse_what_was_not_offered(response: WSUpgradeResponse) -> None:
+    """RFC 6455, section 4.1: what the server agrees to must have been asked for, and nothing was."""
+    for header in ("Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"):
+        value = response.headers.get(header)
+        if value is not None:
+            raise SocketConnectError(f"the server agreed to {header}: {value[:100]}, which was not offered")
 
 
 def _lower(response: WSUpgradeResponse) -> dict[str, str]:
@@ -251,10 +260,12 @@ class _Listener(WSListener):
             self.pongs += 1
         elif opcode == WSMsgType.CLOSE:
             self._flush()
-            code = frame.get_close_code()
-            number = code.value if isinstance(code, WSCloseCode) else code  # 3000 and above are bare integers
-            self._stop(SocketEnd(number or NO_STATUS, frame.get_close_reason()))
-            transport.send_close(code)
+            payload = frame.get_payload_as_bytes()
+            code = int.from_bytes(payload[:2], "big") if payload else NO_STATUS
+            if payload:
+                rules.check_close_code(code)
+            self._stop(SocketEnd(code, frame.get_close_reason() or ""))
+            transport.send(WSMsgType.CLOSE, payload[:2])  # what came, without its reason
             transport.disconnect()
 
     def _fail(self, transport: WSTransport, error: rules.ProtocolViolationError) -> None:
