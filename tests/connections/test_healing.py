@@ -17,6 +17,7 @@ from virtufin_examples.errors import InvalidInputError, PreconditionError, Resou
 from virtufin_examples.frames import Cause, Frame, Gap, Restored, Stale
 from virtufin_examples.venues import Budget, HttpResponse
 from virtufin_examples.venues.alpaca import AlpacaConnector
+from virtufin_examples.venues.binance import BinanceConnector
 
 
 @pytest.fixture
@@ -127,6 +128,26 @@ async def test_a_message_that_the_connector_refuses_is_not_sent(world):
     with pytest.raises(ResourceLimitError):
         await connection.send(HandshakeMessage(b"sub " + b"x " * 12))
     assert peer.waiting() == 0
+
+
+async def test_no_socket_is_given_more_symbols_than_the_venue_allows(world):
+    connection, peer = await feed(world, "A", "B", connector=ToyConnector(symbols=3))
+    await connection.send(HandshakeMessage(b"sub C B"))
+    peer.send_text("!set A B C")
+    await settle()
+    assert peer.waiting() == 1
+    with pytest.raises(ResourceLimitError, match=r"4 on one socket; toy allows 3 \(spread them"):
+        await connection.send(HandshakeMessage(b"sub D"))
+    assert peer.waiting() == 1
+    assert connection.handshake[-1].payload == b"sub C"
+    await connection.send(HandshakeMessage(b"unsub A"))
+    await connection.send(HandshakeMessage(b"sub D"))
+
+
+def test_a_url_that_asks_for_too_much_is_refused_before_a_socket_opens(world):
+    url = "wss://stream.binance.com:9443/stream?streams=" + "/".join(f"s{n}@trade" for n in range(1025))
+    with pytest.raises(ResourceLimitError, match="1025 on one socket; binance allows 1024"):
+        world.connection(connector=BinanceConnector(), url=url)
 
 
 async def test_what_was_written_down_gives_the_wanted_set_back(world):
@@ -461,6 +482,25 @@ async def test_where_the_venue_allows_one_socket_the_break_comes_first_and_is_an
     await settle()
     assert [gap.cause for gap in world.gaps] == [Cause.RECONNECT]
     assert connection.is_live
+
+
+async def test_the_sockets_of_all_connections_of_a_scope_count_for_the_venues_limit(world):
+    connector = ToyConnector(sockets=2)
+    connection, peer = await feed(world, "A", connector=connector)
+    other, _ = await feed(world, "B", connector=connector)
+    connection.renew("by plan")
+    await settle()
+    assert peer.closed is not None  # no third socket: the old one goes first
+    peer = await world.server.accept()
+    await agree(peer)
+    await other.close()
+    await world.clock.advance(120)
+    connection.renew("by plan")
+    await settle()
+    assert peer.closed is None  # there is room again
+    await agree(await world.server.accept())
+    await world.clock.advance(3)
+    assert "renewed" in world.kinds
 
 
 async def test_a_socket_is_renewed_at_the_time_that_the_user_chose(world):

@@ -70,6 +70,10 @@ class ToySession(Session):
         elif verb == "unsub":
             self.symbols -= set(names)
 
+    def symbols_with(self, payload):
+        verb, *names = payload.decode().split() or [""]
+        return len(self.symbols | set(names) if verb == "sub" else self.symbols)
+
     def answer_seconds(self, payload):
         return 3.0
 

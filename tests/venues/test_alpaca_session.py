@@ -465,6 +465,34 @@ def test_peek_takes_any_bytes(payload):
 def test_alpaca_allows_one_socket_an_endpoint():
     limits = AlpacaConnector().limits(STOCKS, {})
     assert (limits.sockets, limits.scope) == (1, "stream.data.alpaca.markets/v2/iex")
+    assert AlpacaConnector().limits(STOCKS, {"sockets": "5"}).sockets == 5
+
+
+@pytest.mark.parametrize(
+    ("path", "channel", "free", "allowed"),
+    [
+        ("v2/iex", "quotes", "bars", 30),
+        ("v1beta3/crypto/us", "orderbooks", "trades", 10),
+        ("v1beta1/indicative", "quotes", "trades", 200),
+    ],
+)
+def test_the_symbols_of_a_plan_are_counted_as_the_venue_counts_them(path, channel, free, allowed):
+    url = f"wss://stream.data.alpaca.markets/{path}"
+    connector = AlpacaConnector()
+    assert connector.limits(url, {"plan": "basic"}).symbols == allowed
+    assert connector.limits(url, {}).symbols is None
+    session = connector.session(url, {"plan": "basic"})
+    session.sent(subscribe_message(channel, ["A", "B"]), binary=False)
+    session.sent(subscribe_message(free, ["A"]), binary=False)
+    assert session.symbols_with(b"") == 2
+    assert session.symbols_with(subscribe_message(channel, ["B", "C", "D"])) == 4
+    assert session.symbols_with(b"no json") == 2
+
+
+@pytest.mark.parametrize("options", [{"plan": "gold"}, {"sockets": "0"}, {"sockets": "many"}])
+def test_a_plan_that_there_is_not_is_refused(options):
+    with pytest.raises(InvalidInputError, match=f"options: {next(iter(options))} is"):
+        AlpacaConnector().limits(STOCKS, options)
 
 
 def test_a_symbol_is_acknowledged_where_every_channel_that_it_is_wanted_in_is(wire):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from virtufin_examples.errors import InvalidInputError, ResourceLimitError
+from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.venues import Disposition
 from virtufin_examples.venues.binance import (
     LIMITS,
@@ -155,5 +155,3 @@ def test_options_and_urls_are_checked():
         connector.session(f"{SPOT}/ws", {"markets": "spot"})
     with pytest.raises(InvalidInputError, match="upper case"):
         connector.session(f"{SPOT}/ws/BTCUSDT@depth", {})
-    with pytest.raises(ResourceLimitError, match="1025 on one socket"):
-        connector.session(f"{SPOT}/stream?streams=" + "/".join(f"s{n}@trade" for n in range(1025)), {})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
+from weakref import WeakSet
 
 from virtufin_examples.venues import Budget, VenueLimits
 
@@ -25,13 +27,31 @@ class Window:
         return at - now
 
 
+class SocketUser(Protocol):
+    """Who has sockets open, or on the way."""
+
+    @property
+    def sockets(self) -> int: ...
+
+
 class Scope:
-    """What connections with one scope share: their connect budget and their message budget."""
+    """What connections with one scope share: connect budget, message budget, and the sockets allowed."""
 
     def __init__(self, limits: VenueLimits) -> None:
         self._connects = Window(limits.connects) if limits.connects is not None else None
         self._messages = Window(limits.shared_messages) if limits.shared_messages is not None else None
         self._blocked_until = 0.0
+        self._sockets = limits.sockets
+        self._users: WeakSet[SocketUser] = WeakSet()
+
+    def join(self, user: SocketUser) -> None:
+        """Count the sockets of a connection, for as long as it is there."""
+        self._users.add(user)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the venue allows one more socket beside those of all connections."""
+        return self._sockets is None or sum(user.sockets for user in self._users) < self._sockets
 
     def connect_wait(self, now: float) -> float:
         """Take a place for one upgrade; return the seconds until it."""

@@ -63,12 +63,14 @@ class Connection:
         self._observer = environment.observer
         self._ledger = ledger
         self._line = Line(self, self._context)
+        self._context.require_symbols(self._line.session)
         self._lines = [self._line]
         self._handshake = Handshake()
         self._restore(handshake)
         self._machine = StateMachine()
         every = self._context.healing.watch is Watch.EVERY or self._context.healing.sockets > 1
         self._sharing = Sharing(environment.clock, every=every)
+        self._context.scope.join(self._sharing)
         self._patrol = Patrol(self._context, self._sharing.continuity)
         self._grants = Grants(ledger, self.stream, environment.clock)
         self._epoch = 0
@@ -188,6 +190,7 @@ class Connection:
             epochs = self._require_up()
             session = self._line.session
             session.check(message.payload, binary=message.binary)
+            self._context.require_symbols(session, message.payload)
             folds = replay is not False and session.folds(message.payload)
             joins = not folds and joins_handshake(
                 replay, auto_reconnect=self.spec.auto_reconnect, published=self.stream.published_once
@@ -288,8 +291,7 @@ class Connection:
 
     def may_open_another(self) -> bool:
         """Return whether the venue allows one more socket beside those that there are."""
-        limit = self._context.limits.sockets
-        return limit is None or len(self._sharing.epochs) < limit
+        return self._context.scope.has_room
 
     def opened(self, epoch: Epoch) -> None:
         """Note the newest socket."""

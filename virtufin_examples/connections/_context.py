@@ -16,7 +16,8 @@ from virtufin_examples.connections._secrets import SecretResolver, resolve
 from virtufin_examples.connections._socket import SocketNetwork
 from virtufin_examples.connections._state import Observer
 from virtufin_examples.connections._stream import Stream
-from virtufin_examples.venues import Connector, HttpRequest, Target, VenueLimits
+from virtufin_examples.errors import ResourceLimitError
+from virtufin_examples.venues import Connector, HttpRequest, Session, Target, VenueLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,16 @@ class Context:
         self.healing = Healing.parse(spec.options, self.limits)
         self.scope: Scope = environment.scopes.scope(self.limits)
         self._secrets = environment.secrets
+
+    def require_symbols(self, session: Session, payload: bytes = b"") -> None:
+        """Raise `ResourceLimitError` where the socket would have more symbols than the venue allows."""
+        allowed = self.limits.symbols
+        count = session.symbols_with(payload) if allowed is not None else 0
+        if allowed is not None and count > allowed:
+            raise ResourceLimitError(
+                f"symbols: {count} on one socket; {self.spec.connector.name} allows {allowed}",
+                hint="spread them over several connections",
+            )
 
     async def message(self, message: HandshakeMessage) -> bytes:
         """Return a message with its secrets, for the host of the connection's URL."""

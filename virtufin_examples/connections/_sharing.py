@@ -33,6 +33,11 @@ class Sharing:
         return [each for each in self.epochs if each.is_up and each.link and not each.link.ended.done()]
 
     @property
+    def sockets(self) -> int:
+        """How many are open or on the way."""
+        return sum(each.link is None or not each.link.ended.done() for each in self.epochs)
+
+    @property
     def is_any_up(self) -> bool:
         """Whether one has been up and has not been taken out."""
         return any(epoch.is_up for epoch in self.epochs)

@@ -89,6 +89,13 @@ class Session:
         then.
         """
 
+    def symbols_with(self, payload: bytes) -> int:  # noqa: ARG002 - the port's signature
+        """Return how many symbols (streams) one socket would have with a message; b"": as it is.
+
+        `VenueLimits.symbols` is kept by it. 0: they cannot be counted.
+        """
+        return 0
+
     def outgoing(self, payload: bytes, *, binary: bool) -> Outgoing:
         """Translate a message, its secrets resolved, into what the endpoint takes (JSON to msgpack)."""
         return Outgoing(payload, binary)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.venues import (
     Claim,
     Connector,
     Disposition,
     ErrorRule,
+    Option,
     Refused,
     Session,
     VenueLimits,
@@ -17,12 +19,14 @@ from virtufin_examples.venues import (
 )
 from virtufin_examples.venues.alpaca._codes import ERROR_CODES
 from virtufin_examples.venues.alpaca._endpoints import ENDPOINTS, Endpoint, Kind, endpoint_of
+from virtufin_examples.venues.alpaca._limits import PLANS, allowed_symbols
 from virtufin_examples.venues.alpaca._market_session import MarketSession
 from virtufin_examples.venues.alpaca._trading_session import TradingSession
 
 _DATA_HOSTS = frozenset({"stream.data.alpaca.markets", "stream.data.sandbox.alpaca.markets"})
 _TRADING_HOSTS = frozenset({"api.alpaca.markets", "paper-api.alpaca.markets"})
 _TOO_MANY_SECONDS = 5.0  # Alpaca names no time with its 429; users report that a few seconds are enough
+_MAX_SOCKETS = 10  # of the largest broker plans
 _HTTP_TOO_MANY = 429
 _HTTP_UNAUTHORIZED = 401
 _HTTP_FORBIDDEN = 403
@@ -41,6 +45,12 @@ class AlpacaConnector(Connector):
 
     name = "alpaca"
     description = "Alpaca: stocks, crypto, options, news, test and trading streams"
+    own_options = (
+        Option(
+            "plan", f"{' or '.join(PLANS)}: its number of symbols is kept here, before a 405", "not known"
+        ),
+        Option("sockets", "connections that the account may have at an endpoint", "1"),
+    )
     claimed = (
         *(
             Claim(f"wss://stream.data.alpaca.markets/{endpoint.path}", _carries(endpoint))
@@ -89,7 +99,24 @@ class AlpacaConnector(Connector):
             return TradingSession(url, options)
         return MarketSession(endpoint, url, options)
 
-    def limits(self, url: str, options: Mapping[str, str]) -> VenueLimits:  # noqa: ARG002 - the port's
-        """One socket an endpoint: what most plans allow, and a second one ends with 406."""
+    def limits(self, url: str, options: Mapping[str, str]) -> VenueLimits:
+        """One socket an endpoint, which is what most plans allow: a second one ends with 406."""
         parts = urlsplit(url)
-        return VenueLimits(scope=f"{parts.netloc.rpartition('@')[2]}/{endpoint_of(url).path}", sockets=1)
+        endpoint = endpoint_of(url)
+        return VenueLimits(
+            scope=f"{parts.netloc.rpartition('@')[2]}/{endpoint.path}",
+            sockets=_sockets(options.get("sockets", "1")),
+            symbols=allowed_symbols(_plan(options["plan"]), endpoint.kind) if "plan" in options else None,
+        )
+
+
+def _plan(name: str) -> str:
+    if name not in PLANS:
+        raise InvalidInputError(f'options: plan is "{name}"', hint=f"one of {', '.join(PLANS)}")
+    return name
+
+
+def _sockets(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MAX_SOCKETS):
+        raise InvalidInputError(f'options: sockets is "{text}"', hint=f"give 1 to {_MAX_SOCKETS}")
+    return int(text)

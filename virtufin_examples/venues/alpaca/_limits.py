@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from virtufin_examples.venues.alpaca._endpoints import Kind
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -32,3 +34,23 @@ BASIC = Limits(
 """The free plan: IEX only."""
 
 ALGO_TRADER_PLUS = Limits()
+
+PLANS: Mapping[str, Limits] = {"basic": BASIC, "algo_trader_plus": ALGO_TRADER_PLUS}
+
+COUNTED: Mapping[Kind, frozenset[str]] = {
+    Kind.STOCKS: frozenset({"trades", "quotes"}),
+    Kind.CRYPTO: frozenset({"orderbooks"}),
+    Kind.OPTIONS: frozenset({"quotes"}),
+}
+"""The channels whose entries a plan counts, together."""
+
+
+def allowed_symbols(plan: str, kind: Kind) -> int | None:
+    """Return how many entries of the counted channels a plan allows; None is unlimited or not known."""
+    limits = PLANS[plan]
+    allowed = {
+        Kind.STOCKS: limits.stock_symbols,
+        Kind.CRYPTO: limits.orderbook_symbols,
+        Kind.OPTIONS: limits.option_quotes,
+    }
+    return allowed.get(kind)

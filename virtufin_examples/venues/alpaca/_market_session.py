@@ -22,6 +22,7 @@ from virtufin_examples.venues.alpaca._codec import MSGPACK_CONTENT_TYPE, WireEnc
 from virtufin_examples.venues.alpaca._codes import UNSOLICITED, error_code
 from virtufin_examples.venues.alpaca._endpoints import ANSWERED_CHANNELS, FOLLOWERS, Endpoint
 from virtufin_examples.venues.alpaca._hours import StreamHours
+from virtufin_examples.venues.alpaca._limits import COUNTED
 from virtufin_examples.venues.alpaca._peek import peek
 from virtufin_examples.venues.alpaca._requests import subscribe_message
 
@@ -71,6 +72,7 @@ class MarketSession(Session):
         super().__init__(url, options)
         self._msgpack_only = endpoint.msgpack_only
         self._hours = StreamHours(endpoint, url)
+        self._counted = COUNTED.get(endpoint.kind, frozenset())
         self._channels = frozenset(ANSWERED_CHANNELS[endpoint.kind]) - FOLLOWERS
         # What stood before the oldest message that is still unanswered: a refusal takes one message out of
         # the row, and what later ones ask for stays asked for.
@@ -157,6 +159,17 @@ class MarketSession(Session):
         named = sum(len(value) for value in message.values() if isinstance(value, list))
         entries = self._entries(message)
         return 0 < named == len(entries) and not any("${" in symbol for _, symbol in entries)
+
+    def symbols_with(self, payload: bytes) -> int:
+        """Count the entries of the channels that a plan counts."""
+        entries = self.entries
+        try:
+            message = decode(payload) if payload else None
+        except InvalidInputError:
+            message = None
+        if isinstance(message, dict) and message.get("action") == "subscribe":
+            entries |= self._entries(message)
+        return sum(channel in self._counted for channel, _ in entries)
 
     def expects(self) -> int:
         """Answers outstanding: one for each message sent."""

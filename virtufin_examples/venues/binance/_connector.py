@@ -68,8 +68,7 @@ class BinanceConnector(Connector):
     def session(self, url: str, options: Mapping[str, str]) -> BinanceSession:
         """Return a fresh session.
 
-        `InvalidInputError` for an unknown path, option or market and a symbol in upper case,
-        `ResourceLimitError` for a URL with too many streams.
+        `InvalidInputError` for an unknown path, option or market and a symbol in upper case.
         """
         self.check_options(options)
         return BinanceSession(url, options, _market(options))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from virtufin_examples.errors import InvalidInputError, ResourceLimitError
+from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.venues import (
     Acknowledged,
     Disposition,
@@ -22,7 +22,6 @@ from virtufin_examples.venues.binance._codec import decode
 from virtufin_examples.venues.binance._codes import STREAM_ERRORS
 from virtufin_examples.venues.binance._endpoints import Market, endpoint_of, with_streams
 from virtufin_examples.venues.binance._in_force import InForce
-from virtufin_examples.venues.binance._limits import LIMITS
 from virtufin_examples.venues.binance._peek import peek
 from virtufin_examples.venues.binance._requests import (
     LIST_SUBSCRIPTIONS,
@@ -72,11 +71,9 @@ class BinanceSession(Session):
     ) -> None:
         super().__init__(url, options)
         self._endpoint = endpoint_of(url, market)
-        self._limits = LIMITS[self._endpoint.market]
         check_streams(self._endpoint.streams)
         self._in_url = self._endpoint.streams
         self._wanted: dict[str, None] = dict.fromkeys(self._in_url)  # in the order of asking
-        self._check_count(len(self._wanted))
         self._asked: list[_Asked] = []
         self._in_force = InForce()
         self._next_id = _FIRST_OWN_ID
@@ -116,11 +113,16 @@ class BinanceSession(Session):
         return asked is not None and asked.method in {SUBSCRIBE, UNSUBSCRIBE}
 
     def check(self, payload: bytes, *, binary: bool) -> None:  # noqa: ARG002 - the port's signature
-        """Check a subscription: symbols in lower case, no more streams than a socket may have."""
+        """Check that the symbols of a subscription are in lower case."""
         asked = _read_request(payload)
         if asked is not None and asked.method == SUBSCRIBE:
             check_streams(asked.streams)
-            self._check_count(len(self._wanted.keys() | set(asked.streams)))
+
+    def symbols_with(self, payload: bytes) -> int:
+        """Count the streams that would be wanted."""
+        asked = _read_request(payload) if payload else None
+        added = asked.streams if asked is not None and asked.method == SUBSCRIBE else ()
+        return len(self._wanted.keys() | set(added))
 
     def outgoing(self, payload: bytes, *, binary: bool) -> Outgoing:  # noqa: ARG002 - the port's signature
         """Return the message as text: Binance reads no binary frames."""
@@ -207,13 +209,6 @@ class BinanceSession(Session):
     def _own_id(self) -> int:
         self._next_id += 1
         return self._next_id
-
-    def _check_count(self, count: int) -> None:
-        if count > self._limits.streams:
-            raise ResourceLimitError(
-                f"streams: {count} on one socket; Binance allows {self._limits.streams}",
-                hint="spread them over several connections",
-            )
 
     def _want(self, asked: _Asked) -> None:
         if asked.method == SUBSCRIBE:
