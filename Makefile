@@ -8,7 +8,7 @@ ARGS ?=
 RECORDED ?= ../shared/data/binance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup example test test-dapr daprd brokers test-recorded check format bench bench-dapr protos lock worker clean
+.PHONY: help setup example test test-dapr test-faults daprd brokers test-recorded check format bench bench-dapr protos lock worker clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ example: $(VENV)/.run ## run the Alpaca example (ARGS="--frames 50 --json")
 
 test: $(VENV)/.dev ## run the tests (ARGS="tests/frames -k gap")
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-faults: $(VENV)/.dev ## run the seeded schedules of faults (ARGS="--seed 7" repeats one)
+	@$(BIN)/python -m pytest --faults -m schedules $(ARGS)
 
 test-recorded: $(VENV)/.dev ## rebuild real order books from recorded data (RECORDED=folder)
 	@VIRTUFIN_RECORDED_DATA=$(RECORDED) $(BIN)/python -m pytest tests/recorded $(ARGS)
