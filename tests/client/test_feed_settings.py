@@ -196,3 +196,51 @@ def refused(data: object) -> InvalidInputError | None:
     except InvalidInputError as error:
         return error
     return None
+
+
+BINANCE = {
+    "url": "wss://stream.binance.com:9443/stream",
+    "channel": "depth@100ms",
+    "symbols": ["BTCUSDT", "ETHUSDT"],
+    "topic": "binance-depth-{run_id}",
+}
+
+
+def test_symbols_can_be_spread_over_connections_and_workers() -> None:
+    settings = FeedSettings.from_json({**BINANCE, "symbols_a_connection": 1, "connections_a_worker": 2})
+    assert (settings.sizes.symbols, settings.sizes.connections) == (1, 2)
+    assert settings.for_run("abcd1234").topic == "binance-depth-abcd1234"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"symbols": ["btcusdt"]}, ['symbols[0] is "btcusdt"', 'did you mean "BTCUSDT"']),
+        ({"symbols": ["BTC/USDT"]}, ['symbols[0] is "BTC/USDT"', 'did you mean "BTCUSDT"']),
+        ({"channel": "dept@100ms"}, ["depth@100ms"]),
+        ({"symbols_a_connection": 0}, ["symbols_a_connection is 0", "at least 1"]),
+        ({"connections_a_worker": "2"}, ['connections_a_worker is "2"', "at least 1"]),
+        (
+            {"symbols": [f"S{n}USDT" for n in range(1025)]},
+            ["1025 on a connection", "allows 1024", "1024 or less"],
+        ),
+        ({"topic": "x{run}"}, ['topic is "x{run}"', "{run_id} stands for"]),
+    ],
+)
+def test_what_binance_cannot_take_is_refused(change: dict, words: list[str]) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        FeedSettings.from_json({**BINANCE, **change})
+    assert all(word in str(refused.value) for word in words), str(refused.value)
+
+
+def test_a_venue_with_one_connection_takes_no_second() -> None:
+    with pytest.raises(InvalidInputError, match="2 connections are needed; Alpaca allows 1"):
+        FeedSettings.from_json(
+            {
+                "url": "wss://stream.data.alpaca.markets/v2/iex",
+                "channel": "trades",
+                "symbols": ["AAPL", "MSFT"],
+                "topic": "t",
+                "symbols_a_connection": 1,
+            }
+        )

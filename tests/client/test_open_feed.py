@@ -120,7 +120,11 @@ async def test_scripts_send_references_and_no_keys(api: ApiClient, platform: Fak
     async with open_feed(SETTINGS, api=api, engine=Engine.PYTHON):
         pass
     create, auth, subscribe, publish = platform.commands[:4]
-    assert create["tags"] == {"team": "a", RUN_TAG: create["tags"][RUN_TAG]}
+    assert create["tags"] == {
+        "team": "a",
+        RUN_TAG: create["tags"][RUN_TAG],
+        "virtufin.channel": "orderbooks",
+    }
     assert create["lease_seconds"] == 30
     assert auth["secrets"] is True
     assert "${secret:alpaca/key}" in platform._resolved({**auth, "secrets": False})

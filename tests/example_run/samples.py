@@ -89,8 +89,8 @@ def info(*, simulated: bool = True) -> FeedInfo:
         run_id="abcd1234",
         settings=settings,
         engine=Engine.PYTHON,
-        worker=worker,
-        connection_id="c-1",
+        workers=(worker,),
+        connection_ids=("c-1",),
         opened_ns=NOW,
         simulated=simulated,
     )

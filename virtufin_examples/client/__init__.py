@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from virtufin_examples.client._steps import Step
     from virtufin_examples.client._subscribe import Subscription, subscribe, subscribe_blocking
     from virtufin_examples.client._tap import TopicTap
-    from virtufin_examples.client._venue import Credentials
+    from virtufin_examples.client._venue_port import Credentials
     from virtufin_examples.client._workers import WorkerInfo, WorkerStatus, WorkManagerClient
     from virtufin_examples.frames import Frame, Gap, Late, Restored, Silent, Stale
 
@@ -73,7 +73,7 @@ _MODULES = {
     "_steps": ("Step",),
     "_subscribe": ("Subscription", "subscribe", "subscribe_blocking"),
     "_tap": ("TopicTap",),
-    "_venue": ("Credentials",),
+    "_venue_port": ("Credentials",),
     "_workers": ("WorkManagerClient", "WorkerInfo", "WorkerStatus"),
 }
 _ITEMS = ("Frame", "Gap", "Late", "Restored", "Silent", "Stale")

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from virtufin_examples.client._api import ApiClient
 from virtufin_examples.client._connections import WebSocketManagerClient
 from virtufin_examples.client._steps import OnStep, Steps
+from virtufin_examples.client._together import together
 from virtufin_examples.client._workers import WorkManagerClient
 from virtufin_examples.errors import DeadlineError, NotFoundError, PreconditionError, VirtufinError
 
@@ -62,9 +63,11 @@ class FeedCloser:
         await self._each(self._connections.disconnect, [item.id for item in left])
 
     async def _each(self, act: Callable[[str], Awaitable[None]], ids: list[str]) -> None:
-        for one in ids:
+        async def end(one: str) -> None:
             with contextlib.suppress(NotFoundError):  # gone already is what was wanted
                 await act(one)
+
+        await together(end(one) for one in ids)
 
     @contextlib.contextmanager
     def _collected(self, name: str) -> Iterator[None]:

@@ -13,13 +13,14 @@ from virtufin_examples.client._workers import WorkerInfo
 from virtufin_examples.errors import VirtufinError
 
 if TYPE_CHECKING:
+    from virtufin_examples.client._feed_symbols import FeedSymbols
     from virtufin_examples.client._subscribe import Subscription
     from virtufin_examples.frames import Item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedInfo:
-    """What a feed consists of.
+    """What a feed consisted of when it was opened; `Feed.symbols` may change that.
 
     `opened_ns` is when it was handed over: frames received before that (Unix time) had waited for it.
     `simulated` is what the WebSocketManager saw of the peer: a simulator says so as the socket opens.
@@ -28,10 +29,20 @@ class FeedInfo:
     run_id: str
     settings: FeedSettings
     engine: Engine
-    worker: WorkerInfo
-    connection_id: str
+    workers: tuple[WorkerInfo, ...]
+    connection_ids: tuple[str, ...]
     opened_ns: int
     simulated: bool
+
+    @property
+    def worker(self) -> WorkerInfo:
+        """The first worker; most feeds have one."""
+        return self.workers[0]
+
+    @property
+    def connection_id(self) -> str:
+        """The first connection; most feeds have one."""
+        return self.connection_ids[0]
 
 
 class Feed:
@@ -41,8 +52,11 @@ class Feed:
     for good, `UnavailableError` when the connection or its worker is gone.
     """
 
-    def __init__(self, info: FeedInfo, first: Iterable[Item], subscription: Subscription) -> None:
+    def __init__(
+        self, info: FeedInfo, first: Iterable[Item], subscription: Subscription, symbols: FeedSymbols
+    ) -> None:
         self.info = info
+        self.symbols = symbols
         self._first = deque(first)
         self._subscription = subscription
         self._failure: VirtufinError | None = None

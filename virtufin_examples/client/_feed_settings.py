@@ -6,15 +6,17 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from virtufin_examples.client._layout import Sizes, plan_change
 from virtufin_examples.client._venue import Venue, venue_of
-from virtufin_examples.errors import InvalidInputError
+from virtufin_examples.errors import InvalidInputError, ResourceLimitError
 from virtufin_examples.frames import Encoding, Markers, Overflow
 
+RUN_ID = "{run_id}"
 _TOPIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,248}")
 _REQUIRED = ("url", "channel", "symbols", "topic")
 _EXAMPLES = {
@@ -31,7 +33,8 @@ class FeedSettings:
 
     `encoding`, `overflow` and `markers` are those of the `publish` command (None: the platform's default,
     which for markers depends on the encoding). `tags` mark worker and connection. `connector` names the
-    venue's plugin where the URL's host does not; `options` go to it.
+    venue's plugin where the URL's host does not; `options` go to it. `symbols_a_connection` and
+    `connections_a_worker` spread the symbols (0: all over one). `{run_id}` in the topic stands for the run's.
     """
 
     url: str
@@ -45,6 +48,8 @@ class FeedSettings:
     tags: Mapping[str, str] = field(default_factory=dict)
     connector: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    symbols_a_connection: int = 0
+    connections_a_worker: int = 0
 
     @classmethod
     def load(cls, path: str | Path) -> FeedSettings:
@@ -84,6 +89,30 @@ class FeedSettings:
     def venue(self) -> Venue:
         """Whose protocol the feed speaks."""
         return venue_of(self.url, self.connector)
+
+    @property
+    def sizes(self) -> Sizes:
+        """How symbols are spread."""
+        return Sizes(self.symbols_a_connection, self.connections_a_worker)
+
+    def for_run(self, run_id: str) -> FeedSettings:
+        """Return them with the run's id in the topic."""
+        return replace(self, topic=self.topic.replace(RUN_ID, run_id))
+
+    def check_parts(self, connections: int) -> None:
+        """Raise `ResourceLimitError` for more connections, or symbols on one, than the venue allows."""
+        limits = self.venue.limits(self.url, self.options)
+        if limits.sockets is not None and connections > limits.sockets:
+            raise ResourceLimitError(
+                f"symbols: {connections} connections are needed; {self.venue.title} allows {limits.sockets}",
+                hint="name fewer symbols, or a larger symbols_a_connection (without it all go over one)",
+            )
+        most = min(self.symbols_a_connection or len(self.symbols), len(self.symbols))
+        if limits.symbols is not None and most > limits.symbols:
+            raise ResourceLimitError(
+                f"symbols: {most} on a connection; {self.venue.title} allows {limits.symbols}",
+                hint=f'add "symbols_a_connection": {limits.symbols} or less',
+            )
 
 
 _NAMES = tuple(item.name for item in fields(FeedSettings))
@@ -140,6 +169,8 @@ class _Checker:
             tags=self._strings(data, "tags"),
             connector=connector,
             options=self._strings(data, "options"),
+            symbols_a_connection=self._count(data, "symbols_a_connection"),
+            connections_a_worker=self._count(data, "connections_a_worker"),
         )
         self._venue(settings)
         return settings
@@ -176,6 +207,14 @@ class _Checker:
         if not isinstance(value, bool):
             self._refuse(name, value, f"true or false is wanted, not {_kind(value)}", "write true or false")
         return value
+
+    def _count(self, data: Mapping[str, Any], name: str) -> int:
+        value = data.get(name, 0)
+        if name in data and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            self._refuse(
+                name, value, "a whole number of at least 1 is wanted", "or leave it out: all over one"
+            )
+        return int(value)
 
     def _choice(self, data: Mapping[str, Any], name: str, kind: Any) -> Any:  # noqa: ANN401 - any of the enums
         if name not in data:
@@ -239,21 +278,29 @@ class _Checker:
 
     def _topic(self, data: Mapping[str, Any]) -> str:
         topic = self._text(data, "topic")
-        if not _TOPIC.fullmatch(topic):
+        if not _TOPIC.fullmatch(topic.replace(RUN_ID, "00000000")):
             self._refuse(
                 "topic",
                 topic,
                 "not a topic's name",
-                "use up to 249 letters, digits, '.', '_' and '-', the first a letter or digit",
+                "use up to 249 letters, digits, '.', '_' and '-', the first a letter or digit; "
+                f"{RUN_ID} stands for the run's id",
             )
         return topic
 
     def _venue(self, settings: FeedSettings) -> None:
         try:
-            settings.venue.check(settings.url, settings.channel)
-            settings.venue.session(settings.url, settings.options)  # refuses unknown options
-        except InvalidInputError as error:
+            venue = settings.venue
+            venue.check(settings.url, settings.channel, settings.options)
+            plan = plan_change((), settings.symbols, (), settings.sizes)
+            settings.check_parts(sum(len(opening.chunks) for opening in plan.openings))
+        except (InvalidInputError, ResourceLimitError) as error:
             raise InvalidInputError(f"{self._where}: {error.message}", hint=error.hint) from None
+        for index, symbol in enumerate(settings.symbols):
+            try:
+                venue.check_symbol(symbol)
+            except InvalidInputError as error:
+                self._refuse(f"symbols[{index}]", symbol, error.message, error.hint)
 
 
 def _kind(value: object) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from virtufin_examples.client._commands import WorkerCommands
 from virtufin_examples.errors import DeadlineError, UnavailableError, VenueError, VirtufinError
 from virtufin_examples.frames import Frame, FrameFlag
 from virtufin_examples.venues import Acknowledged, Refused
@@ -30,62 +30,70 @@ class Handshaken:
     missing: tuple[str, ...] = ()
 
 
+Look = Callable[[], Awaitable[Sequence["ConnectionInfo"]]]
+
+
 async def await_handshake(
     subscription: Subscription,
-    session: Session,
-    commands: WorkerCommands,
-    connection_id: str,
+    sessions: Mapping[str, Session],
+    look: Look,
     *,
     venue: str,
     limit_seconds: float = HANDSHAKE_SECONDS,
 ) -> Handshaken:
-    """Read items until the venue has answered all that `session` sent, or the first data show that it has.
+    """Read items until the venue has answered, on every connection, all that its session sent, or the first
+    data show that it has.
 
-    `VenueError` with the venue's code when it refuses, also when the connection failed with no frame to tell;
+    `VenueError` with the venue's code when it refuses, also when a connection failed with no frame to tell;
     `DeadlineError` when it says nothing within `limit_seconds`.
     """
-    reading = asyncio.create_task(_read(subscription, session, connection_id, venue), name="handshake")
-    looking = asyncio.create_task(_look(commands, connection_id, venue), name="handshake-status")
+    reading = asyncio.create_task(_read(subscription, sessions, venue), name="handshake")
+    looking = asyncio.create_task(_look(look, sessions, venue), name="handshake-status")
     tasks = (reading, looking)
     try:
         done, _ = await asyncio.wait(tasks, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED)
         if not done:
+            unanswered = sum(session.expects() for session in sessions.values())
             raise DeadlineError(
-                f"{venue} has left {session.expects()} messages unanswered for {limit_seconds:g} s",
+                f"{venue} has left {unanswered} messages unanswered for {limit_seconds:g} s",
                 hint="were they sent? `list` shows the connection",
             )
         if reading in done:
             return reading.result()
         looking.result()
-        raise AssertionError("the look at the connection ends only by raising")
+        raise AssertionError("the look at the connections ends only by raising")
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _read(subscription: Subscription, session: Session, connection_id: str, venue: str) -> Handshaken:
+async def _read(subscription: Subscription, sessions: Mapping[str, Session], venue: str) -> Handshaken:
     items: list[Item] = []
-    missing: tuple[str, ...] = ()
+    missing: dict[str, tuple[str, ...]] = {}
+    waiting = dict(sessions)
     async for item in subscription:
         items.append(item)
-        if not isinstance(item, Frame) or item.connection_id != connection_id:
+        session = waiting.get(item.connection_id) if isinstance(item, Frame) else None
+        if session is None or not isinstance(item, Frame):
             continue
         verdict = session.received(item.data, binary=bool(item.flags & FrameFlag.BINARY))
         if isinstance(verdict, Refused):
             raise VenueError(f"{venue} refused: {verdict.code} {verdict.reason}")
         if isinstance(verdict, Acknowledged):
-            missing = verdict.missing
+            missing[item.connection_id] = verdict.missing
         if session.expects() == 0 or not session.is_control(item.data):
-            return Handshaken(tuple(items), missing)
+            del waiting[item.connection_id]
+        if not waiting:
+            return Handshaken(tuple(items), tuple(name for names in missing.values() for name in names))
     raise UnavailableError("the subscription ended before the venue had answered")
 
 
-async def _look(commands: WorkerCommands, connection_id: str, venue: str) -> None:
+async def _look(look: Look, sessions: Mapping[str, Session], venue: str) -> None:
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
-        for connection in (await commands.list()).connections:
-            if connection.id == connection_id:
+        for connection in await look():
+            if connection.id in sessions:
                 error = connection_error(connection, venue)
                 if error is not None:
                     raise error

@@ -32,23 +32,28 @@ class FeedKeeper:
         self._tags = {RUN_TAG: run_id}
         self._lease_seconds = lease_seconds
         self._lost: VirtufinError | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._leases: dict[str, asyncio.Task[None]] = {}
+        self._watching: asyncio.Task[None] | None = None
 
     def start(self, worker_id: str) -> None:
         """Begin to renew this worker's lease."""
         if self._lease_seconds:
-            self._tasks.append(asyncio.create_task(self._renew(worker_id), name="lease"))
+            self._leases[worker_id] = asyncio.create_task(self._renew(worker_id), name="lease")
+
+    async def release(self, worker_id: str) -> None:
+        """Renew this worker's lease no more."""
+        lease = self._leases.pop(worker_id, None)
+        if lease is not None:
+            await _ended(lease)
 
     def watch(self, feed: Feed) -> None:
         """Look after the open feed: it fails when its worker, its connection or its venue has given up."""
-        self._tasks.append(asyncio.create_task(self._look(feed), name="feed-watch"))
+        self._watching = asyncio.create_task(self._look(feed), name="feed-watch")
 
     async def stop(self) -> None:
         """End both."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        await _ended(*self._leases.values(), *([self._watching] if self._watching is not None else []))
+        self._leases.clear()
 
     async def _renew(self, worker_id: str) -> None:
         loop = asyncio.get_running_loop()
@@ -72,7 +77,7 @@ class FeedKeeper:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             error = self._lost
-            if error is None and feed.items == seen:
+            if error is None and (feed.items == seen or len(feed.symbols.connection_ids) > 1):
                 error = await self._connection_trouble(feed)
             if error is not None:
                 await feed.fail(error)
@@ -84,10 +89,20 @@ class FeedKeeper:
             connections = await self._connections.list_connections(self._tags)
         except VirtufinError:
             return None  # no answer is no bad news of the connection
-        for connection in connections:
-            if connection.id == feed.info.connection_id:
-                return connection_error(connection, feed.info.settings.venue.title)
-        return UnavailableError(
-            f"connection {feed.info.connection_id} is gone",
-            hint="ended by somebody else, or with its worker; start the feed again",
-        )
+        there = {connection.id: connection for connection in connections}
+        for connection_id in feed.symbols.connection_ids:
+            if connection_id not in there:
+                return UnavailableError(
+                    f"connection {connection_id} is gone",
+                    hint="ended by somebody else, or with its worker; start the feed again",
+                )
+            error = connection_error(there[connection_id], feed.info.settings.venue.title)
+            if error is not None:
+                return error
+        return None
+
+
+async def _ended(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

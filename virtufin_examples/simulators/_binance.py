@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
 
 from virtufin_examples.errors import InvalidInputError, UnavailableError
@@ -215,9 +216,22 @@ class BinanceSimulator:
         if name == "depth":
             return self._rest[market].depth(query, _ADDRESS, self.venue_now())
         if name == "exchangeInfo":
-            symbols = self._sources[market].symbols()
+            symbols = self._symbols_asked_for(market, query.get("symbols", ""))
+            if symbols is None:
+                return RestAnswer(400, b'{"code":-1121,"msg":"Invalid symbol."}')
             return self._rest[market].exchange_info(symbols, _ADDRESS, self.venue_now())
         return RestAnswer(404, b'{"code":-1000,"msg":"not simulated"}')
+
+    def _symbols_asked_for(self, market: Market, names: str) -> tuple[str, ...] | None:
+        """All that are known, those that spot was asked for, or None when one of these is not traded."""
+        source = self._sources[market]
+        if not names or market is Market.USD_M:
+            return source.symbols()
+        try:
+            asked = msgspec.json.decode(names, type=tuple[str, ...])
+        except msgspec.DecodeError:
+            return None
+        return asked if all(map(source.trades, asked)) else None
 
     # --- the market ---
 

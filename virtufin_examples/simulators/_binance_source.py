@@ -47,6 +47,9 @@ class Source(Protocol):
     def symbols(self) -> tuple[str, ...]:
         """Return the symbols that are known by now."""
 
+    def trades(self, symbol: str) -> bool:
+        """Return whether there is such a symbol."""
+
 
 class GeneratedSource:
     """A seeded market at a rate. A symbol draws from the seed, the market and its name only."""
@@ -103,6 +106,10 @@ class GeneratedSource:
     def symbols(self) -> tuple[str, ...]:
         """Return what was asked for and the few that stand for all."""
         return tuple(sorted({*self._symbols, *_UNIVERSE}))
+
+    def trades(self, symbol: str) -> bool:
+        """Return whether the quote is one that is known."""
+        return is_symbol(symbol)
 
     def _has(self, name: str) -> bool:
         stream = parse_stream(name)
@@ -195,6 +202,10 @@ class RecordedSource:
     def symbols(self) -> tuple[str, ...]:
         """Return the symbols with a snapshot."""
         return tuple(sorted(self._snapshots))
+
+    def trades(self, symbol: str) -> bool:
+        """Return whether it was recorded."""
+        return symbol in self._snapshots
 
 
 def parse_url_stream(url: str) -> str:

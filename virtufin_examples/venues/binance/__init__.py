@@ -24,6 +24,7 @@ from virtufin_examples.venues.binance._endpoints import (
     endpoint_of,
     find_endpoint,
     snapshot_url,
+    symbols_url,
     with_streams,
 )
 from virtufin_examples.venues.binance._limits import LIMITS, SPOT, US, USD_M, Limits
@@ -115,6 +116,7 @@ __all__ = [
     "split_frame",
     "stream_name",
     "subscribe_message",
+    "symbols_url",
     "unsubscribe_message",
     "with_streams",
 ]

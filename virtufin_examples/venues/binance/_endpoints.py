@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -40,10 +42,10 @@ SITES: dict[str, Site] = {
 ROUTES = frozenset({"public", "market", "private"})
 """First part of a USD-M path; without it only what belongs to `public` is delivered."""
 
-_DEPTH_PATHS: dict[Market, str] = {
-    Market.SPOT: "/api/v3/depth",
-    Market.US: "/api/v3/depth",
-    Market.USD_M: "/fapi/v1/depth",
+_REST_PATHS: dict[Market, str] = {
+    Market.SPOT: "/api/v3",
+    Market.US: "/api/v3",
+    Market.USD_M: "/fapi/v1",
 }
 
 
@@ -114,9 +116,21 @@ def snapshot_url(url: str, symbol: str, *, limit: int = 1000, rest: str = "") ->
     `limit` is levels a side: spot up to 5,000, futures 5, 10, 20, 50, 100, 500 or 1,000. `rest` is the base
     URL for a host that is none of Binance's, a simulator for instance.
     """
+    return f"{_rest_url(url, rest)}/depth?{urlencode({'symbol': symbol.upper(), 'limit': limit})}"
+
+
+def symbols_url(url: str, symbols: Sequence[str], *, rest: str = "") -> str:
+    """Return where these symbols of a stream URL's site are listed; `rest` as for `snapshot_url`.
+
+    Futures list all that they have, whatever is asked for.
+    """
+    names = json.dumps(list(symbols), separators=(",", ":"))
+    return f"{_rest_url(url, rest)}/exchangeInfo?{urlencode({'symbols': names})}"
+
+
+def _rest_url(url: str, rest: str) -> str:
     site = SITES.get(urlsplit(url).hostname or "")
     base = rest or (site.rest if site is not None else "")
     if not base:
         raise InvalidInputError(f'url: no REST address is known for "{url}"', hint="name it with rest=")
-    query = urlencode({"symbol": symbol.upper(), "limit": limit})
-    return f"{base.rstrip('/')}{_DEPTH_PATHS[endpoint_of(url).market]}?{query}"
+    return f"{base.rstrip('/')}{_REST_PATHS[endpoint_of(url).market]}"

@@ -1,0 +1,78 @@
+"""Whether symbols exist, where a venue tells over HTTP: Binance confirms any name and then sends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from virtufin_examples.errors import InvalidInputError, UnavailableError
+
+if TYPE_CHECKING:
+    from virtufin_examples.client._venue_port import Venue
+
+FETCH_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    body: bytes
+
+
+Fetch = Callable[[str], Awaitable[Answer]]
+
+
+async def fetch(url: str) -> Answer:
+    """GET a URL; `UnavailableError` when nobody answers in time."""
+
+    def get() -> Answer:
+        try:
+            with urllib.request.urlopen(url, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - http(s), made by a venue
+                return Answer(answer.status, answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.read())
+        except OSError as error:
+            raise UnavailableError(f"{url.partition('?')[0]}: {error}") from None
+
+    return await asyncio.to_thread(get)
+
+
+async def check_traded(venue: Venue, url: str, symbols: Sequence[str], *, get: Fetch = fetch) -> str:
+    """Raise `InvalidInputError` that names the first symbol that the venue does not have.
+
+    Return what came of it in words. A venue that cannot be asked is no reason to refuse: the words say so.
+    """
+    if not venue.symbols_url(url, symbols):
+        return f"{venue.title} says by itself what it does not know"
+    try:
+        unknown = await _first_unknown(venue, url, list(symbols), get)
+    except UnavailableError as error:
+        return f"not checked: {error.message}"
+    if unknown:
+        raise InvalidInputError(
+            f'symbols: "{unknown}" is not traded at {venue.title}', hint="correct it or take it out"
+        )
+    return f"{len(symbols)} are traded at {venue.title}"
+
+
+async def _first_unknown(venue: Venue, url: str, symbols: list[str], get: Fetch) -> str:
+    """Ask for all; an error answer does not say which it is for, so that halves are asked for."""
+    answer = await get(venue.symbols_url(url, symbols))
+    if answer.status == HTTPStatus.OK:
+        known = venue.read_symbols(answer.body)
+        return next((symbol for symbol in symbols if symbol not in known), "")
+    if answer.status != HTTPStatus.BAD_REQUEST:
+        raise UnavailableError(f"{venue.title} answered with HTTP status {answer.status}")
+    if len(symbols) == 1:
+        return symbols[0]
+    middle = len(symbols) // 2
+    first = await _first_unknown(venue, url, symbols[:middle], get)
+    return first or await _first_unknown(venue, url, symbols[middle:], get)
