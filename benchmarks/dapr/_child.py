@@ -58,7 +58,11 @@ async def running(module: str) -> AsyncIterator[Child]:
     )
     try:
         yield Child(module, process)
+        assert process.stdin is not None
+        process.stdin.close()  # which ends it
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await process.wait()
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+            await process.wait()

@@ -410,3 +410,43 @@ def test_any_order_however_late_gives_rising_numbers_without_a_hole_untold(
     delivered = [item.sequence for item in merge.items if isinstance(item, Frame)]
     assert sorted([*delivered, *late]) == list(range(1, 25))
     assert merge.merger.numbers.duplicates == len(repeats)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[tuple[str, list[Frame], list[int]]]:
+    """Messages of some runs each, from two instances; some are repeated, lost or late."""
+    found = []
+    following = {"a": 1, "b": 1}
+    for _ in range(draw(st.integers(1, 8))):
+        frames, runs = [], []
+        epoch = draw(st.sampled_from([1, 1, 1, 2]))
+        for _ in range(draw(st.integers(1, 4))):
+            connection = draw(st.sampled_from("ab"))
+            following[connection] += draw(st.sampled_from([0, 0, 0, 2, -3]))
+            first, length = max(1, following[connection]), draw(st.integers(1, 5))
+            frames += [frame(first + index, connection, epoch=epoch) for index in range(length)]
+            runs.append(length)
+            following[connection] = first + length
+        found.append((draw(st.sampled_from(["one", "one", "two"])), frames, runs))
+    return found
+
+
+def by_connection(items: list[Item]) -> list[Item]:
+    """Between connections there is no order to keep."""
+    return sorted(items, key=lambda item: getattr(getattr(item, "frame", item), "connection_id", ""))
+
+
+@steady
+@given(batches())
+def test_a_run_counts_as_its_frames_one_by_one(messages: list[tuple[str, list[Frame], list[int]]]) -> None:
+    singly, in_runs = (Merger(TOPIC, now_ns=0, late=True) for _ in range(2))
+    for number, (instance, frames, runs) in enumerate(messages):
+        now_ns = number * 100 * MS
+        assert by_connection(singly.advance(now_ns)) == by_connection(in_runs.advance(now_ns))
+        assert singly.add(frames, now_ns=now_ns, instance=instance) == in_runs.add(
+            frames, now_ns=now_ns, instance=instance, runs=runs
+        )
+        assert singly.deadline_ns() == in_runs.deadline_ns()
+    assert singly.numbers == in_runs.numbers
+    assert by_connection(singly.advance(10**12)) == by_connection(in_runs.advance(10**12))
+    assert singly.numbers == in_runs.numbers

@@ -246,7 +246,11 @@ class Subscription:
                 _log.warning("left out, and not told again: %s", error)
             return
         self.replayed += event.source == REPLAY_SOURCE
-        self._ready.extend(self._merger.add(message.items, now_ns=self._now_ns(), instance=message.instance))
+        self._ready.extend(
+            self._merger.add(
+                message.items, now_ns=self._now_ns(), instance=message.instance, runs=message.runs
+            )
+        )
 
     async def _let_time_pass(self) -> None:
         now_ns = self._now_ns()

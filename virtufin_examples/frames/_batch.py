@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, repeat
 
 from google.protobuf.message import DecodeError
 
@@ -28,10 +28,9 @@ def encode_batch(frames: Sequence[Frame], *, instance: str, replay: bool = False
         instance=instance,
     )
     start = 0
-    for end in range(1, len(frames) + 1):
-        if end == len(frames) or not _continues(frames[end - 1], frames[end]):
-            _add_run(batch, frames[start:end])
-            start = end
+    for end in _run_ends(frames):
+        _add_run(batch, frames[start:end])
+        start = end
     return batch.SerializeToString()
 
 
@@ -41,11 +40,14 @@ def decode_batch(topic: str, data: bytes) -> list[Frame]:
     Raises `InvalidInputError` for what is no batch, and for a newer format, whose frames this reader could
     misread.
     """
-    return decode_batch_and_instance(topic, data)[1]
+    return decode_batch_in_runs(topic, data)[1]
 
 
-def decode_batch_and_instance(topic: str, data: bytes) -> tuple[str, list[Frame]]:
-    """Return the name of the publishing process and the frames; see `decode_batch`."""
+def decode_batch_in_runs(topic: str, data: bytes) -> tuple[str, list[Frame], list[int]]:
+    """Return the name of the publishing process, the frames, and the lengths of their runs.
+
+    See `decode_batch`. A run's frames are of one connection and epoch, and their sequences follow one another.
+    """
     batch = frames_pb2.FrameBatch()
     try:
         batch.ParseFromString(data)
@@ -62,21 +64,31 @@ def decode_batch_and_instance(topic: str, data: bytes) -> tuple[str, list[Frame]
     frames: list[Frame] = []
     for run in batch.runs:
         _read_run(topic, run, frames)
-    return batch.instance, frames
+    return batch.instance, frames, [len(run.payloads) for run in batch.runs]
 
 
-def _continues(last: Frame, frame: Frame) -> bool:
-    return (
-        frame.sequence == last.sequence + 1
-        and frame.epoch == last.epoch
-        and frame.connection_id == last.connection_id
-        and frame.connection_url == last.connection_url
-    )
+def _run_ends(frames: Sequence[Frame]) -> list[int]:
+    """Return where each run ends; one loop without calls, since it looks at every frame."""
+    ends: list[int] = []
+    sequence, epoch, connection_id, url = 0, 0, "", ""
+    for index, frame in enumerate(frames):
+        sequence += 1
+        if (
+            frame.sequence != sequence
+            or frame.connection_id != connection_id
+            or frame.epoch != epoch
+            or frame.connection_url != url
+        ):
+            ends.append(index)
+            sequence, epoch = frame.sequence, frame.epoch
+            connection_id, url = frame.connection_id, frame.connection_url
+    return [*ends[1:], len(frames)] if frames else []
 
 
 def _add_run(batch: frames_pb2.FrameBatch, frames: Sequence[Frame]) -> None:
     first = frames[0]
     times = [frame.received_ns for frame in frames]
+    flags = [frame.flags for frame in frames]
     venue_sequences = [frame.venue_sequence for frame in frames]
     batch.runs.add(
         connection_id=first.connection_id,
@@ -85,7 +97,7 @@ def _add_run(batch: frames_pb2.FrameBatch, frames: Sequence[Frame]) -> None:
         payloads=[frame.data for frame in frames],
         first_received_ns=first.received_ns,
         received_delta_ns=_without_tail([later - earlier for earlier, later in pairwise(times)]),
-        flags=_without_tail([int(frame.flags) for frame in frames]),
+        flags=_without_tail([int(each) for each in flags]) if any(flags) else None,
         venue_sequences=venue_sequences if any(venue_sequences) else None,
         connection_url=first.connection_url,
     )
@@ -117,20 +129,19 @@ def _read_run(topic: str, run: frames_pb2.FrameRun, frames: list[Frame]) -> None
             )
     times = list(accumulate(run.received_delta_ns, initial=run.first_received_ns))
     times.extend([times[-1]] * (count - len(times)))
-    bits = [*run.flags, *([0] * (count - len(run.flags)))]
+    bits = [*run.flags, *([0] * (count - len(run.flags)))] if run.flags else None
     venue = [*run.venue_sequences, *([0] * (count - len(run.venue_sequences)))]
-    connection_id, epoch, url, first = run.connection_id, run.epoch, run.connection_url, run.first_sequence
     frames.extend(
-        Frame(
-            topic,
-            connection_id,
-            epoch,
-            first + index,
-            times[index],
-            data,
-            _flag(bits[index]),
-            venue[index],
-            url,
+        map(
+            Frame,
+            repeat(topic),
+            repeat(run.connection_id),
+            repeat(run.epoch),
+            range(run.first_sequence, run.first_sequence + count),
+            times,
+            run.payloads,
+            repeat(FrameFlag.NONE) if bits is None else map(_flag, bits),
+            venue,
+            repeat(run.connection_url),
         )
-        for index, data in enumerate(run.payloads)
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.frames._batch import decode_batch_and_instance
+from virtufin_examples.frames._batch import decode_batch_in_runs
 from virtufin_examples.frames._events import frame_from_event
 from virtufin_examples.frames._model import Frame, Gap, Heartbeat, Restored, Stale
 from virtufin_examples.frames._names import BATCH_EVENT_TYPE, FRAME_EVENT_TYPE
@@ -18,10 +18,14 @@ Received: TypeAlias = Frame | Gap | Stale | Restored | Heartbeat
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one Dapr message carried. `instance` names the publishing process, where the message says so."""
+    """What one Dapr message carried. `instance` names the publishing process, where the message says so.
+
+    `runs` are the lengths of a batch's runs: neighbours of one connection and epoch without a hole.
+    """
 
     items: list[Received]
     instance: str = ""
+    runs: Sequence[int] = ()
 
 
 def decode_message(
@@ -40,8 +44,8 @@ def read_message(
 ) -> Message:
     """Return the items and who published them; see `decode_message`."""
     if event_type == BATCH_EVENT_TYPE:
-        instance, frames = decode_batch_and_instance(topic, data)
-        return Message([*frames], instance)
+        instance, frames, runs = decode_batch_in_runs(topic, data)
+        return Message([*frames], instance, runs)
     if event_type == FRAME_EVENT_TYPE:
         return Message([frame_from_event(topic, content_type, data, extensions)])
     if is_note(event_type):
