@@ -71,10 +71,13 @@ def processor_ns(pid: int) -> int:
     """Return the processor time of a process's threads so far.
 
     From their `schedstat`, which counts nanoseconds; `stat` counts hundredths of a second, as much as an idle
-    platform takes in several.
+    platform takes in several. What a thread took that has ended is not in it.
     """
-    threads = [thread.name for thread in (_PROC / str(pid) / "task").iterdir()]
-    return sum(int(_read(pid, f"task/{thread}/schedstat").split()[0]) for thread in threads)
+    total = 0
+    for thread in (_PROC / str(pid) / "task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            total += int((thread / "schedstat").read_text().split()[0])
+    return total
 
 
 def _mappings(pid: int) -> list[tuple[str, Counter[str]]]:

@@ -46,7 +46,7 @@ def decode_batch(topic: str, data: bytes) -> list[Frame]:
 def decode_batch_in_runs(topic: str, data: bytes) -> tuple[str, list[Frame], list[int]]:
     """Return the name of the publishing process, the frames, and the lengths of their runs.
 
-    See `decode_batch`. A run's frames are of one connection and epoch, and their sequences follow one another.
+    See `decode_batch`. A run is of one connection and epoch, and its sequences follow one another.
     """
     batch = frames_pb2.FrameBatch()
     try:
