@@ -8,7 +8,11 @@ ARGS ?=
 RECORDED ?= ../shared/data/binance
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help setup example test test-dapr test-faults daprd brokers test-recorded check format bench bench-dapr protos lock worker clean
+=======
+.PHONY: help setup example example-dapr test test-dapr daprd brokers test-recorded check format bench bench-dapr protos lock worker clean
+>>>>>>> 8d93fd9 (make example-dapr: the Alpaca example with every service behind its own daprd on Redis)
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +37,11 @@ setup: $(VENV)/.dev ## build .venv with everything for development
 
 example: $(VENV)/.run ## run the Alpaca example (ARGS="--frames 50 --json")
 	@$(BIN)/python scripts/run_alpaca_market_data_example.py $(ARGS)
+
+example-dapr: $(VENV)/.run ## the same on Dapr and Redis (the same ARGS)
+	@$(BIN)/python -m deploy.get_daprd >/dev/null
+	@$(BIN)/python -m deploy.get_brokers redis-server >/dev/null
+	@$(BIN)/python scripts/run_alpaca_market_data_example.py --platform dapr $(ARGS)
 
 test: $(VENV)/.dev ## run the tests (ARGS="tests/frames -k gap")
 	@$(BIN)/python -m pytest $(ARGS)

@@ -1,5 +1,7 @@
 """Find or install redis-server, nats-server and Kafka: `python -m deploy.get_brokers` (`make brokers`).
 
+With names, `python -m deploy.get_brokers redis-server`, only those programs.
+
 The first two are Debian packages, installed when this runs as root there; Kafka's jars come from Maven
 Central, by `deploy/kafka/pom.xml`, once a machine and version. Nothing is started here.
 """
@@ -75,8 +77,9 @@ def _say(text: str) -> None:
 
 if __name__ == "__main__":
     try:
-        for program in ("redis-server", "nats-server", "java"):
+        for program in sys.argv[1:] or ("redis-server", "nats-server", "java"):
             print(find_program(program))
-        print(find_kafka())
+        if not sys.argv[1:]:
+            print(find_kafka())
     except MissingError as error:
         sys.exit(str(error))

@@ -78,7 +78,7 @@ class OnDapr:
             host, _, port = self.redis.rpartition(":")
             self._spawn(self.redis_process)
             self._await(self.redis_process, lambda: speaks_redis(host, int(port)), check)
-        say(f"starting a daprd each for {', '.join(self.sidecars)}")
+        say(f"starting {len(self.sidecars)} sidecars (daprd)")
         for sidecar in self.sidecars.values():
             self._spawn(sidecar.process)
         for sidecar in self.sidecars.values():

@@ -47,7 +47,7 @@ def test_upstream(
     options = dataclasses.replace(OPTIONS, upstream=wanted)
     plan = make_plan(options, SETTINGS, client(monkeypatch, keys=keys, url=gateway))
     assert plan.simulated is simulated
-    assert plan.embedded is (gateway == "")
+    assert plan.own_platform is (gateway == "")
 
 
 def test_flag_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import grpc.aio
 from dapr.proto.common.v1 import common_pb2
-from dapr.proto.runtime.v1 import dapr_pb2_grpc, pubsub_pb2, secret_pb2, state_pb2
+from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2, pubsub_pb2, secret_pb2, state_pb2
 
 from virtufin_examples.bus._dapr_channel import (
     MAX_MESSAGE_BYTES,
@@ -21,6 +21,7 @@ from virtufin_examples.bus._dapr_channel import (
     open_channel,
     parse_target,
 )
+from virtufin_examples.bus._dapr_sidecar import SidecarInfo, read_info
 from virtufin_examples.bus._dapr_subscription import DaprSubscription
 from virtufin_examples.bus._port import (
     DEFAULT_PUBSUB_NAME,
@@ -36,7 +37,7 @@ from virtufin_examples.errors import (
     UnavailableError,
 )
 
-__all__ = ["CALL_TIMEOUT_SECONDS", "MAX_MESSAGE_BYTES", "DaprBus"]
+__all__ = ["CALL_TIMEOUT_SECONDS", "MAX_MESSAGE_BYTES", "DaprBus", "SidecarInfo"]
 
 CALL_TIMEOUT_SECONDS = 10.0
 """For a unary call; Dapr itself sets no deadline at all."""
@@ -171,6 +172,12 @@ class DaprBus:
         if not answer.data:
             raise NotFoundError(missing, hint=hint)
         return dict(answer.data)
+
+    async def sidecar(self) -> SidecarInfo:
+        """Return what the sidecar says of itself."""
+        request = metadata_pb2.GetMetadataRequest()
+        answer = await self._call(self._connected().GetMetadata, request, "ask for its metadata")
+        return read_info(answer, self._target)
 
     async def close(self) -> None:
         """End all subscriptions and the connection."""

@@ -11,14 +11,14 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Generic, TypeVar
 
 import msgspec
 
 from virtufin_examples.client._shield import finish
-from virtufin_examples.errors import UnavailableError
+from virtufin_examples.errors import UnavailableError, VirtufinError, error_from_status
 
 SIMULATOR_KEY = "SIMULATED-KEY"
 SIMULATOR_SECRET = "SIMULATED-SECRET"
@@ -50,11 +50,27 @@ class EmbeddedSimulator(msgspec.Struct, frozen=True):
     secret: str
 
 
+class ErrorLine(msgspec.Struct, frozen=True, tag_field="event", tag="error"):
+    """Why a child cannot start."""
+
+    code: str
+    message: str
+    hint: str
+
+    @property
+    def error(self) -> VirtufinError:
+        """The error itself."""
+        error = error_from_status(self.code, self.message)
+        error.hint = self.hint
+        return error
+
+
 class ChildService(Generic[Line]):
     """A `virtufin` command as a child that prints one JSON line when it is ready and ends with its stdin.
 
     It has a process group of its own, so that Ctrl-C reaches only us, and however we die, its stdin closes.
-    `line` is the type of that line. The last 200 lines of its log are kept for `UnavailableError`s.
+    `line` is the type of that line; a child that cannot start may print an `ErrorLine` instead. The last 200
+    lines of its log are kept for `UnavailableError`s; `on_start` gets them while it starts.
     Use it as `async with child as line`.
     """
 
@@ -64,7 +80,14 @@ class ChildService(Generic[Line]):
         arguments: Sequence[str],
         line: type[Line],
         environment: Mapping[str, str] | None = None,
+        *,
+        module: str = "virtufin_examples.cli",
+        start_seconds: float | None = None,
+        on_start: Callable[[str], None] | None = None,
     ) -> None:
+        self._module = module
+        self._start_seconds = _START_SECONDS if start_seconds is None else start_seconds
+        self._on_start = on_start
         self._title = title
         self._arguments = tuple(arguments)
         self._line = line
@@ -94,7 +117,7 @@ class ChildService(Generic[Line]):
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "virtufin_examples.cli",
+            self._module,
             *self._arguments,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -105,12 +128,15 @@ class ChildService(Generic[Line]):
         assert process.stdout is not None  # noqa: S101 - a pipe, as asked for
         self._reader = asyncio.create_task(self._read_log(), name=f"log of {self._title}")
         try:
-            async with asyncio.timeout(_START_SECONDS):
+            async with asyncio.timeout(self._start_seconds):
                 first = await process.stdout.readline()
         except TimeoutError:
-            raise self._failure(f"is not ready after {_START_SECONDS:g} s") from None
+            raise self._failure(f"is not ready after {self._start_seconds:g} s") from None
         if not first:
             raise await self.ended()
+        self._on_start = None
+        with contextlib.suppress(msgspec.DecodeError):
+            raise msgspec.json.decode(first, type=ErrorLine).error
         try:
             return msgspec.json.decode(first, type=self._line)
         except msgspec.DecodeError as error:
@@ -154,7 +180,10 @@ class ChildService(Generic[Line]):
         pending = b""
         while chunk := await self._process.stderr.read(65_536):
             *lines, pending = (pending + chunk).split(b"\n")
-            self._log.extend(line.decode("utf-8", "replace") for line in lines)
+            for line in lines:
+                self._log.append(text := line.decode("utf-8", "replace"))
+                if self._on_start is not None:
+                    self._on_start(text)
         if pending:
             self._log.append(pending.decode("utf-8", "replace"))
 

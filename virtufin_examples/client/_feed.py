@@ -48,20 +48,30 @@ class FeedInfo:
 class Feed:
     """Async iterator of a feed's items: `Frame`, `Gap`, `Stale`, `Restored`, `Silent`.
 
-    It starts with the first frame of the connection. It ends by raising: `VenueError` when the venue refuses
-    for good, `UnavailableError` when the connection or its worker is gone.
+    It starts with the first frame of its connection. What other connections have brought onto the topic is
+    left out: a broker may still hold an earlier feed's frames. It ends by raising: `VenueError` when the
+    venue refuses for good, `UnavailableError` when the connection or its worker is gone.
     """
 
     def __init__(
         self, info: FeedInfo, first: Iterable[Item], subscription: Subscription, symbols: FeedSymbols
     ) -> None:
         self.info = info
+<<<<<<< HEAD
         self.symbols = symbols
         self._first = deque(first)
+=======
+        self._first = deque(item for item in first if self._is_ours(item))
+>>>>>>> 8d93fd9 (make example-dapr: the Alpaca example with every service behind its own daprd on Redis)
         self._subscription = subscription
         self._failure: VirtufinError | None = None
         self.items = 0
         """How many items it has yielded."""
+
+    @property
+    def on_dapr(self) -> bool:
+        """Whether it is read from a real sidecar, and not from the embedded runtime."""
+        return self._subscription.on_dapr
 
     async def fail(self, error: VirtufinError) -> None:
         """End the iteration with an error, after what has arrived already."""
@@ -77,10 +87,14 @@ class Feed:
             self.items += 1
             return self._first.popleft()
         try:
-            item = await anext(self._subscription)
+            while not self._is_ours(item := await anext(self._subscription)):
+                pass
         except StopAsyncIteration:
             if self._failure is not None:
                 raise self._failure from None
             raise
         self.items += 1
         return item
+
+    def _is_ours(self, item: Item) -> bool:
+        return getattr(item, "connection_id", self.info.connection_id) == self.info.connection_id

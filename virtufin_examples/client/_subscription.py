@@ -69,6 +69,8 @@ class Subscription:
         self._closed = False
         self._competition_told = False
         self._lag_ns = 0
+        self.on_dapr = False
+        """Whether it reads from a real sidecar and not from the embedded runtime; known once started."""
         self.foreign = 0
         """Messages on the topic that no WebSocketManager published; the first one is reported."""
         self.replayed = 0
@@ -84,6 +86,9 @@ class Subscription:
             pubsub_name=sidecar.pubsub_name,
         )
         try:
+            info = await self._bus.sidecar()
+            info.require(sidecar.pubsub_name, "pubsub", setting="VIRTUFIN_PUBSUB_NAME")
+            self.on_dapr = not info.is_embedded
             for topic in (events_topic(self.topic), self.topic):
                 source = await self._bus.subscribe(topic)
                 self._sources.append(source)

@@ -17,6 +17,13 @@ class Upstream(enum.StrEnum):
     SIMULATOR = "simulator"
 
 
+class Platform(enum.StrEnum):
+    """What a run starts where it is given no gateway."""
+
+    EMBEDDED = "embedded"
+    DAPR = "dapr"
+
+
 class View(enum.StrEnum):
     """How data are shown."""
 
@@ -37,6 +44,7 @@ class Options:
     gateway: str
     view: View | None
     keep: bool
+    platform: Platform = Platform.EMBEDDED
 
 
 _EPILOG = """\
@@ -79,6 +87,12 @@ def parse(arguments: Sequence[str], *, prog: str, description: str, settings: Pa
         "never the simulator with a gateway of yours",
     )
     parser.add_argument("--gateway", default="", metavar="HOST:PORT", help="use this API gateway")
+    parser.add_argument(
+        "--platform",
+        choices=[str(member) for member in Platform],
+        default="embedded",
+        help="what to start without a gateway; dapr: each service behind its own daprd, on Redis",
+    )
     output = parser.add_mutually_exclusive_group()
     output.add_argument(
         "--view",
@@ -98,6 +112,7 @@ def parse(arguments: Sequence[str], *, prog: str, description: str, settings: Pa
         gateway=given.gateway,
         view=view,
         keep=given.keep,
+        platform=Platform(given.platform),
     )
 
 

@@ -10,19 +10,20 @@ from virtufin_examples.client import ClientSettings, Credentials, FeedSettings
 from virtufin_examples.client._embedded import SIMULATOR_SECRET_NAME, EmbeddedSimulator
 from virtufin_examples.client._endpoint import parse_endpoint
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.example_run._options import Options, Upstream
+from virtufin_examples.example_run._options import Options, Platform, Upstream
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`gateway` is empty where a platform is started for the run, `simulated` whether a simulator is."""
+    """`platform` is what is started for the run where `gateway` is empty; `simulated`: so is a simulator."""
 
     settings: FeedSettings
     gateway: str
     simulated: bool
+    platform: Platform = Platform.EMBEDDED
 
     @property
-    def embedded(self) -> bool:
+    def own_platform(self) -> bool:
         """Whether the run starts a platform of its own."""
         return not self.gateway
 
@@ -51,7 +52,7 @@ def make_plan(options: Options, settings: FeedSettings, client: ClientSettings) 
         simulated = not gateway and not client.has_alpaca_keys
     else:
         simulated = options.upstream is Upstream.SIMULATOR
-    return Plan(settings, gateway, simulated)
+    return Plan(settings, gateway, simulated, options.platform)
 
 
 def at_simulator(settings: FeedSettings, simulator: EmbeddedSimulator) -> FeedSettings:
@@ -65,6 +66,6 @@ def credentials_for(plan: Plan, simulator: EmbeddedSimulator | None) -> Credenti
     """Return references to secrets of the platform; on a foreign gateway the simulator's public keys."""
     if simulator is None:
         return Credentials.reference(plan.settings.venue.name)
-    if plan.embedded:
+    if plan.own_platform:
         return Credentials.reference(SIMULATOR_SECRET_NAME)
     return Credentials(simulator.key, simulator.secret, secrets=False)

@@ -19,7 +19,7 @@ from virtufin_examples.client._steps import Steps
 from virtufin_examples.example_run._header import Header
 from virtufin_examples.example_run._interrupt import Interrupts, Phase
 from virtufin_examples.example_run._local_engine import local_engine
-from virtufin_examples.example_run._options import Options
+from virtufin_examples.example_run._options import Options, Platform
 from virtufin_examples.example_run._package import built_worker
 from virtufin_examples.example_run._plan import Plan, at_simulator, credentials_for
 from virtufin_examples.example_run._platform import Started, started
@@ -51,7 +51,7 @@ class ExampleRun:
 
     async def run(self) -> None:
         """Open, show, end; raises `VirtufinError`s, and `CancelledError` when interrupted while opening."""
-        async with started(self._plan, Steps(self._view.step)) as ours:
+        async with started(self._plan, Steps(self._view.step), self._view.progress) as ours:
             gateway = ours.platform.gateway if ours.platform else self._plan.gateway
             async with ApiClient(gateway, self._key) as api:
                 summary = await self._feed(api, ours)
@@ -62,7 +62,7 @@ class ExampleRun:
             at_simulator(self._plan.settings, ours.simulator) if ours.simulator else self._plan.settings
         )
         engine, runtime = Engine(self._options.engine), ""
-        if self._plan.embedded:
+        if self._plan.own_platform:
             engine, runtime = await asyncio.to_thread(local_engine, engine)
         await self._show_header(api, settings, engine, runtime)
         async with open_feed(
@@ -90,16 +90,24 @@ class ExampleRun:
             tally=tally,
             engine=str(feed.info.engine),
             runtime=feed.info.worker.runtime,
-            platform="embedded" if self._plan.embedded else api.endpoint,
+            platform=self._platform(api, feed),
             simulated=feed.info.simulated,
             kept=self._options.keep,
         )
+
+    def _platform(self, api: ApiClient, feed: Feed) -> str:
+        """What the topic was read from: Dapr, whoever started it; else ours, or the gateway's address."""
+        if feed.on_dapr:
+            return str(Platform.DAPR)
+        return str(Platform.EMBEDDED) if self._plan.own_platform else api.endpoint
 
     async def _show_header(
         self, api: ApiClient, settings: FeedSettings, engine: Engine, runtime: str
     ) -> None:
         package = await packed_worker(engine)
-        source = "embedded platform" if self._plan.embedded else "yours"
+        source = "yours"
+        if self._plan.own_platform:
+            source = "on Dapr" if self._plan.platform is Platform.DAPR else "embedded platform"
         url = settings.url.partition("?")[0]
         self._view.header(
             Header(

@@ -10,7 +10,7 @@ from virtufin_examples.example_run._tally import Latency, Tally
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The end of a run. `platform` is `embedded` or the gateway's address; `kept`: the feed goes on."""
+    """The end of a run. `platform`: `embedded`, `dapr` or a gateway's address; `kept`: the feed goes on."""
 
     run_id: str
     tally: Tally

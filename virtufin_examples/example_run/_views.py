@@ -35,6 +35,9 @@ _CHROME_LINES = 12  # of a terminal, that are not rows: title, header, notes, a 
 class RunView(Protocol):
     """What a run tells its view, in this order; `item` is called for every item and must be quick."""
 
+    def progress(self, text: str) -> None:
+        """On the way to the end of a step that takes long."""
+
     def header(self, header: Header) -> None:
         """Before the first step."""
 
@@ -63,6 +66,9 @@ class JsonView:
     def __init__(self, output: Output, log: Callable[[str], object]) -> None:
         self._output = output
         self._log = log
+
+    def progress(self, text: str) -> None:
+        """Nothing: the steps tell."""
 
     def header(self, header: Header) -> None:
         """Nothing: the summary says it."""
@@ -110,6 +116,10 @@ class LinesView:
         self._steps = 0
         self._header: Header | None = None
         self._quiet = Quiet(time.monotonic_ns())
+
+    def progress(self, text: str) -> None:
+        """Print it on stderr."""
+        sys.stderr.write(f"      {text}\n")
 
     def header(self, header: Header) -> None:
         """Print the header; the steps that come after it have numbers."""
