@@ -16,15 +16,17 @@ if TYPE_CHECKING:
         GrpcService,
         Readiness,
     )
-    from virtufin_examples.service._listening import cannot_listen, check_free
+    from virtufin_examples.service._http_server import HttpServer
+    from virtufin_examples.service._listening import check_free, listen
     from virtufin_examples.service._logs import configure_logging
     from virtufin_examples.service._run import run_until_stopped
 
 _HOMES = dict.fromkeys(
     ("MAX_MESSAGE_BYTES", "Addresses", "Chassis", "GrpcService", "Readiness"), "_chassis"
 ) | {
-    "cannot_listen": "_listening",
+    "HttpServer": "_http_server",
     "check_free": "_listening",
+    "listen": "_listening",
     "configure_logging": "_logs",
     "run_until_stopped": "_run",
 }
@@ -34,10 +36,11 @@ __all__ = [
     "Addresses",
     "Chassis",
     "GrpcService",
+    "HttpServer",
     "Readiness",
-    "cannot_listen",
     "check_free",
     "configure_logging",
+    "listen",
     "run_until_stopped",
 ]
 

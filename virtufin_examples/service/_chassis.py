@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import socket
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import grpc.aio
-import uvicorn
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
@@ -21,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from virtufin_examples.service._http_server import HttpServer
 from virtufin_examples.service._interceptors import ErrorInterceptor, KeyInterceptor
 from virtufin_examples.service._keys import HttpKeyGuard
 from virtufin_examples.service._listening import check_free, listen
@@ -73,14 +71,6 @@ def _always_ready() -> Readiness:
     return Readiness(ready=True, checks={})
 
 
-class _Uvicorn(uvicorn.Server):
-    """uvicorn without its signal handlers: stopping is the composition root's."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
-
-
 class Chassis:
     """Starts and stops one service's servers on the running loop.
 
@@ -117,8 +107,7 @@ class Chassis:
         self._readiness = readiness
         self.registry = registry or CollectorRegistry()
         self._grpc: grpc.aio.Server | None = None
-        self._http: _Uvicorn | None = None
-        self._http_task: asyncio.Task[None] | None = None
+        self._http: HttpServer | None = None
         self._health = health_aio.HealthServicer()
 
     async def start(self) -> Addresses:
@@ -142,9 +131,8 @@ class Chassis:
         await self._health.enter_graceful_shutdown()
         if self._grpc is not None:
             await self._grpc.stop(STOP_GRACE_SECONDS)
-        if self._http is not None and self._http_task is not None:
-            self._http.should_exit = True
-            await self._http_task
+        if self._http is not None:
+            await self._http.stop()
 
     async def _start_grpc(self) -> int:
         check_free(self._name, "gRPC", self._host, self._grpc_port, setting=self._grpc_port_setting)
@@ -187,20 +175,9 @@ class Chassis:
             ],
             exception_handlers={HTTPException: _http_error},
         )
-        config = uvicorn.Config(
-            HttpKeyGuard(app, self._keys, open_paths=self._open_paths),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            timeout_graceful_shutdown=2,
-        )
-        self._http = _Uvicorn(config)
-        self._http_task = asyncio.create_task(self._http.serve(sockets=[listener]), name=f"{self._name}-http")
-        while not self._http.started and not self._http_task.done():  # noqa: ASYNC110 - uvicorn has no event
-            await asyncio.sleep(0.005)
-        if self._http_task.done():
-            self._http_task.result()
+        guarded = HttpKeyGuard(app, self._keys, open_paths=self._open_paths)
+        self._http = HttpServer(guarded, self._name)
+        await self._http.start(listener)
 
     async def _live(self, _request: Request) -> Response:
         return JSONResponse({"status": "live", "service": self._name})

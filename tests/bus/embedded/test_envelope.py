@@ -218,7 +218,8 @@ def test_raw_bytes_are_no_event_unless_they_hold_one():
     ("content_type", "data", "member"),
     [
         ("application/json", b'{"a":1}', ("data", {"a": 1})),
-        ("application/json", b"{broken", ("data_base64", base64.b64encode(b"{broken").decode())),
+        ("application/json", b"{broken", ("data", "{broken")),
+        ("application/json", b"{\xff", ("data_base64", base64.b64encode(b"{\xff").decode())),
         ("text/plain", b"hello", ("data", "hello")),
         ("application/octet-stream", b"\xff", ("data_base64", "/w==")),
     ],

@@ -220,7 +220,7 @@ async def test_every_call_needs_the_token_and_health_does_not():
         wrong = await code_of(stub.GetMetadata(get, metadata=(("dapr-api-token", "wrong"),)))
         stream = await code_of(stream_requests(stub, initial("pubsub", "t")))
         right = await stub.GetMetadata(get, metadata=(("dapr-api-token", "canary"),))
-        healthy = await exchange(addresses.http, b"GET /v1.0/healthz/outbound HTTP/1.1\r\n\r\n")
+        healthy = await exchange(addresses.http, b"GET /v1.0/healthz/outbound HTTP/1.0\r\n\r\n")
 
     for code, details in (missing, wrong, stream):
         assert code is grpc.StatusCode.UNAUTHENTICATED

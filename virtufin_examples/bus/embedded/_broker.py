@@ -15,6 +15,9 @@ Delivery is that of Dapr's in-memory component, where it is kinder:
   was there already has had its own copy. Otherwise they are gone.
 
 What is gone is told to `on_lost`.
+
+A serial broker is not kinder than Dapr's component: a subscription has one message under way, a RETRY holds
+up what follows, and whoever publishes waits for every subscriber of the topic, however long.
 """
 
 from __future__ import annotations
@@ -50,8 +53,10 @@ class Broker:
         on_room: Callable[[], None],
         on_lost: OnLost,
         queue_bytes: int = DEFAULT_QUEUE_BYTES,
+        serial: bool = False,
     ) -> None:
         self.now = clock
+        self.serial = serial
         self.on_room = on_room
         self.queue_bytes = queue_bytes
         self._on_lost = on_lost
@@ -72,11 +77,13 @@ class Broker:
     def blocking(self, topic: str) -> Subscription | None:
         """Return a subscription that has no room, None when the topic may be published to.
 
-        Those that stand still are ended.
+        Those that stand still are ended, save by a serial broker.
         """
         full = [subscription for subscription in self._topics.get(topic, ()) if subscription.full]
         if not full:
             return None
+        if self.serial:
+            return full[0]
         latest = self.now() - STALL_SECONDS
         for subscription in full:
             if subscription.progress_at > latest:
@@ -88,7 +95,7 @@ class Broker:
         """Queue a message for every subscription of the topic."""
         self._published += 1
         for subscription in tuple(self._topics.get(topic, ())):
-            message = publication.view(raw=subscription.options.raw)
+            message = publication.view(raw=subscription.options.raw, http=subscription.options.http)
             if message is None:
                 self.give_up(subscription, publication, Cause.UNDECODABLE)
             else:
@@ -104,10 +111,10 @@ class Broker:
         letter = publication.dead_letter(options.dead_letter_topic)
         self._published += 1
         for reader in tuple(readers):
-            message = letter.view(raw=reader.options.raw)
+            message = letter.view(raw=reader.options.raw, http=reader.options.http)
             if message is None:
                 self._on_lost(reader.options, Cause.UNDECODABLE, 1)
-            elif reader.full:
+            elif reader.overfull:
                 self._on_lost(reader.options, Cause.DEAD_LETTER_FULL, 1)
             else:
                 reader.push(Delivery(letter, message, self._published))

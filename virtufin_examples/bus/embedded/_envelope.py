@@ -2,7 +2,7 @@
 
 The rules are those of Dapr's envelope (components-contrib `pubsub/envelope.go`), save that every content
 type keeps its exact bytes, where daprd re-serialises JSON, replaces what is not UTF-8 in text, and empties
-types it does not know.
+types it does not know (`_strict.py` does as daprd).
 """
 
 from __future__ import annotations
@@ -20,14 +20,20 @@ from dapr.proto.runtime.v1 import appcallback_pb2
 from google.protobuf import json_format
 
 from virtufin_examples.bus._port import CLOUDEVENT_JSON
+from virtufin_examples.bus.embedded._content import (
+    BINARY_CONTENT_TYPE,
+    JSON_CONTENT_TYPE,
+    holds_json,
+    is_binary,
+    is_json,
+    media_type,
+)
 from virtufin_examples.bus.embedded._message import PUBSUB_NAME, Message, build_message
 from virtufin_examples.bus.embedded._metadata import cloudevent_overrides, ttl_seconds
 from virtufin_examples.bus.embedded._statuses import RefusedError
 from virtufin_examples.errors import InvalidInputError
 
 DEFAULT_CONTENT_TYPE = "text/plain"
-RAW_CONTENT_TYPE = "application/octet-stream"
-JSON_CONTENT_TYPE = "application/json"
 DEFAULT_TYPE = "com.dapr.event.sent"
 DEFAULT_SOURCE = "Dapr"
 SPEC_VERSION = "1.0"
@@ -49,13 +55,17 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """A publish request, or one entry of a bulk request; names of metadata are in lower case."""
+    """A publish request, or one entry of a bulk request; names of metadata are in lower case.
+
+    `strict`: data without a content type have none, as with daprd, instead of being JSON.
+    """
 
     app_id: str
     topic: str
     data: bytes
     content_type: str
     metadata: Mapping[str, str]
+    strict: bool = False
 
 
 def cloud_event(request: Publish, moment: Moment) -> Message:
@@ -63,14 +73,14 @@ def cloud_event(request: Publish, moment: Moment) -> Message:
 
     Raises `InvalidInputError` for a structured CloudEvent that is none, and for a bad time to live.
     """
-    if _media_type(request.content_type) == CLOUDEVENT_JSON:
+    if media_type(request.content_type) == CLOUDEVENT_JSON:
         return event_from_structured(request, moment)
     return _enveloped(request, moment)
 
 
 def raw_event(data: bytes, topic: str) -> Message:
     """Return the event that stands for an opaque payload."""
-    event = _event(str(uuid.uuid4()), DEFAULT_SOURCE, DEFAULT_TYPE, RAW_CONTENT_TYPE, data, topic)
+    event = _event(str(uuid.uuid4()), DEFAULT_SOURCE, DEFAULT_TYPE, BINARY_CONTENT_TYPE, data, topic)
     return build_message(event, {"topic": topic, "pubsubname": PUBSUB_NAME})
 
 
@@ -92,7 +102,9 @@ def event_from_structured(request: Publish, moment: Moment) -> Message:
             hint=f"content type {CLOUDEVENT_JSON} asks for a JSON object",
         ) from error
     content_type = _attribute(given, "datacontenttype", "")
-    data, content_type = _structured_data(attributes, content_type)
+    data, content_type = _structured_data(
+        attributes, content_type, "" if request.strict else JSON_CONTENT_TYPE
+    )
     event = _event(
         _attribute(given, "id", "") or str(uuid.uuid4()),
         _attribute(given, "source", DEFAULT_SOURCE),
@@ -114,23 +126,29 @@ def event_from_structured(request: Publish, moment: Moment) -> Message:
     return build_message(event, extensions, expires_at)
 
 
-def structured(message: Message) -> bytes:
-    """Return the event of `message` in CloudEvents' JSON format."""
+def structured(message: Message, *, exact: bool = True) -> bytes:
+    """Return the event of `message` in CloudEvents' JSON format.
+
+    Data are JSON, base64 of bytes, or a string, by their content type, as in daprd's envelope. What is not
+    UTF-8 and should be a string is base64 as well; without `exact` it is damaged instead, as by daprd.
+    """
     event = appcallback_pb2.TopicEventRequest.FromString(message.body)
     envelope: dict[str, object] = {
         "id": event.id,
         "source": event.source,
         "type": event.type,
         "specversion": event.spec_version,
-        "datacontenttype": event.data_content_type,
         **json_format.MessageToDict(event.extensions),
     }
-    if _is_json(event.data_content_type) and _holds_json(event.data):
+    content_type = event.data_content_type
+    if content_type:
+        envelope["datacontenttype"] = content_type
+    if (not content_type or is_json(content_type)) and holds_json(event.data):
         envelope["data"] = msgspec.Raw(event.data)
-    elif _is_text(event.data_content_type):
-        envelope["data"] = event.data.decode(errors="replace")
-    else:
+    elif is_binary(content_type) or (exact and not _is_utf8(event.data)):
         envelope["data_base64"] = base64.b64encode(event.data).decode()
+    else:
+        envelope["data"] = event.data.decode(errors="replace")
     return msgspec.json.encode(envelope)
 
 
@@ -169,10 +187,12 @@ def _enveloped(request: Publish, moment: Moment) -> Message:
     return build_message(event, extensions, expires_at)
 
 
-def _structured_data(attributes: Mapping[str, msgspec.Raw], content_type: str) -> tuple[bytes, str]:
+def _structured_data(
+    attributes: Mapping[str, msgspec.Raw], content_type: str, default_type: str
+) -> tuple[bytes, str]:
     """Return the data and their content type (CloudEvents JSON format 1.0.2, section 3.1).
 
-    JSON stays as it is written. Data without a content type are JSON.
+    JSON stays as it is written. Data without a content type are JSON, whatever `default_type` calls it.
     """
     encoded = attributes.get("data_base64")
     if encoded is not None:
@@ -186,10 +206,18 @@ def _structured_data(attributes: Mapping[str, msgspec.Raw], content_type: str) -
         return b"", content_type
     text = bytes(member)
     if not content_type:
-        return text, JSON_CONTENT_TYPE
-    if text.startswith(b'"') and not _is_json(content_type):
+        return text, default_type
+    if text.startswith(b'"') and not is_json(content_type) and not media_type(content_type).endswith("+json"):
         return msgspec.json.decode(text, type=str).encode(), content_type
     return text, content_type
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _event(
@@ -246,25 +274,3 @@ def _expiry(metadata: Mapping[str, str], moment: Moment, extensions: dict[str, o
     if until.tzinfo is None:
         until = until.replace(tzinfo=dt.UTC)
     return moment.clock + until.timestamp() - moment.unix
-
-
-def _media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
-
-
-def _is_json(content_type: str) -> bool:
-    media_type = _media_type(content_type)
-    return media_type == JSON_CONTENT_TYPE or media_type.endswith("+json")
-
-
-def _is_text(content_type: str) -> bool:
-    media_type = _media_type(content_type)
-    return media_type.startswith("text/") or media_type == "application/xml"
-
-
-def _holds_json(data: bytes) -> bool:
-    try:
-        msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True

@@ -63,6 +63,11 @@ def build_message(
     return _message(event.id, parts, expires_at)
 
 
+def message_of(event: appcallback_pb2.TopicEventRequest, expires_at: float | None = None) -> Message:
+    """Return the message of an event that has its extensions."""
+    return _message(event.id, (event.SerializeToString(),), expires_at)
+
+
 def _message(event_id: str, body: Sequence[bytes], expires_at: float | None) -> Message:
     head = _EVENT_MESSAGE_TAG + _varint(sum(map(len, body)))
     return Message(event_id, b"".join((head, *body)), len(head), expires_at)

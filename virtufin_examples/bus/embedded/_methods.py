@@ -6,9 +6,7 @@ that they already are, and each call is told its app id.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import grpc
@@ -17,46 +15,20 @@ import structlog
 from dapr.proto.runtime.v1 import lock_pb2, metadata_pb2, pubsub_pb2, secret_pb2, state_pb2
 from google.protobuf.message import Message
 
+from virtufin_examples.bus.embedded._callers import Callers
 from virtufin_examples.bus.embedded._platform import PlatformService
 from virtufin_examples.bus.embedded._pubsub import PubsubService
 from virtufin_examples.bus.embedded._state import StateService
-from virtufin_examples.bus.embedded._statuses import UnauthenticatedError, status_details
+from virtufin_examples.bus.embedded._statuses import status_details
 from virtufin_examples.bus.embedded._stream import Context
 from virtufin_examples.errors import VirtufinError
 
 SERVICE_NAME = "dapr.proto.runtime.v1.Dapr"
-APP_ID_METADATA = "dapr-app-id"
-TOKEN_METADATA = "dapr-api-token"
 STATUS_DETAILS_METADATA = "grpc-status-details-bin"
 
 UnaryMethod = Callable[[Any, str], Awaitable[Message]]
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Callers:
-    """Tells who calls: the app id of the call's metadata, else the default one; checks the API token."""
-
-    default_app_id: str
-    token: str
-
-    def identify(self, context: Context) -> str:
-        """Return the app id; raises `UnauthenticatedError` without the right token."""
-        app_id, token = self.default_app_id, ""
-        for key, value in context.invocation_metadata() or ():
-            if key == APP_ID_METADATA and value:
-                app_id = str(value)
-            elif key == TOKEN_METADATA:
-                token = str(value)
-        if self.token and not hmac.compare_digest(token.encode(), self.token.encode()):
-            raise UnauthenticatedError(
-                "authentication error: api token mismatch"
-                if token
-                else "missing api token in request metadata",
-                hint="set DAPR_API_TOKEN to the runtime's",
-            )
-        return app_id
 
 
 def method_handlers(
@@ -99,7 +71,7 @@ def method_handlers(
 def _unary(method: UnaryMethod, callers: Callers, name: str) -> Callable[[Any, Context], Awaitable[Message]]:
     async def call(request: object, context: Context) -> Message:
         try:
-            return await method(request, callers.identify(context))
+            return await method(request, callers.identify(context.invocation_metadata() or ()))
         except Exception as error:  # noqa: BLE001 - the border of the runtime
             await _abort(context, name, error)
 
@@ -109,7 +81,7 @@ def _unary(method: UnaryMethod, callers: Callers, name: str) -> Callable[[Any, C
 def _subscribe(pubsub: PubsubService, callers: Callers) -> Callable[[Any, Context], Awaitable[None]]:
     async def call(_requests: object, context: Context) -> None:
         try:
-            await pubsub.subscribe(context, callers.identify(context))
+            await pubsub.subscribe(context, callers.identify(context.invocation_metadata() or ()))
         except Exception as error:  # noqa: BLE001 - the border of the runtime
             await _abort(context, "SubscribeTopicEventsAlpha1", error)
 

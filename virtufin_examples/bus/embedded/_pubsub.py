@@ -2,7 +2,7 @@
 
 A publish to a topic with a full subscription waits for room, at most 5 s, and then fails with
 RESOURCE_EXHAUSTED; nobody has got the message then. So a slow reader slows its publishers down instead of
-losing messages.
+losing messages. A strict service waits for every subscriber's answer, however long, as daprd does in memory.
 """
 
 from __future__ import annotations
@@ -23,10 +23,21 @@ from virtufin_examples.bus.embedded._metadata import is_raw, lower_names
 from virtufin_examples.bus.embedded._publication import Publication, publication
 from virtufin_examples.bus.embedded._statuses import RefusedError, StreamError
 from virtufin_examples.bus.embedded._stream import Context, SubscriptionStream
-from virtufin_examples.bus.embedded._subscription import Cause, EndReason, SubscriptionOptions
+from virtufin_examples.bus.embedded._subscription import (
+    Cause,
+    EndReason,
+    SubscriptionKind,
+    SubscriptionOptions,
+)
 from virtufin_examples.errors import ResourceLimitError
 
 PUBLISH_WAIT_SECONDS = 5.0
+
+_TYPES = {
+    SubscriptionKind.DECLARATIVE: metadata_pb2.PubsubSubscriptionType.DECLARATIVE,
+    SubscriptionKind.PROGRAMMATIC: metadata_pb2.PubsubSubscriptionType.PROGRAMMATIC,
+    SubscriptionKind.STREAMING: metadata_pb2.PubsubSubscriptionType.STREAMING,
+}
 
 _log = structlog.get_logger(__name__)
 
@@ -34,10 +45,11 @@ _log = structlog.get_logger(__name__)
 class PubsubService:
     """The pub/sub methods of the Dapr service. It belongs to the loop on which it is made."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = False) -> None:
         self._loop = asyncio.get_running_loop()
+        self._strict = strict
         self._room = asyncio.Event()
-        self._broker = Broker(self._loop.time, on_room=self._room.set, on_lost=_log_lost)
+        self.broker = Broker(self._loop.time, on_room=self._room.set, on_lost=_log_lost, serial=strict)
 
     async def publish(self, request: pubsub_pb2.PublishEventRequest, app_id: str) -> empty_pb2.Empty:
         """Publish one message."""
@@ -46,7 +58,14 @@ class PubsubService:
         await self._publish(
             request.topic,
             publication(
-                Publish(app_id, request.topic, request.data, request.data_content_type, metadata),
+                Publish(
+                    app_id,
+                    request.topic,
+                    request.data,
+                    request.data_content_type,
+                    metadata,
+                    self._strict,
+                ),
                 self._now(),
                 raw=is_raw(metadata),
             ),
@@ -79,6 +98,7 @@ class PubsubService:
                     entry.event,
                     entry.content_type,
                     {**shared, **lower_names(entry.metadata)},
+                    self._strict,
                 ),
                 now,
                 raw=raw,
@@ -113,7 +133,7 @@ class PubsubService:
         options = SubscriptionOptions(
             app_id, initial.topic, initial.dead_letter_topic, is_raw(lower_names(initial.metadata))
         )
-        await SubscriptionStream(context, self._broker, options).serve()
+        await SubscriptionStream(context, self.broker, options).serve()
 
     def subscriptions(self, app_id: str) -> list[metadata_pb2.PubsubSubscription]:
         """Return the subscriptions of an app id as its metadata list them."""
@@ -123,31 +143,31 @@ class PubsubService:
                 topic=subscription.options.topic,
                 metadata={"rawPayload": "true"} if subscription.options.raw else {},
                 rules=metadata_pb2.PubsubSubscriptionRules(
-                    rules=[metadata_pb2.PubsubSubscriptionRule(path="/")]
+                    rules=[metadata_pb2.PubsubSubscriptionRule(path=subscription.options.path)]
                 ),
                 dead_letter_topic=subscription.options.dead_letter_topic,
-                type=metadata_pb2.PubsubSubscriptionType.STREAMING,
+                type=_TYPES[subscription.options.kind],
             )
-            for subscription in self._broker.subscriptions
+            for subscription in self.broker.subscriptions
             if subscription.options.app_id == app_id
         ]
 
     def end_subscriptions(self) -> None:
         """End every stream with UNAVAILABLE."""
-        for subscription in self._broker.subscriptions:
+        for subscription in self.broker.subscriptions:
             subscription.end(EndReason.STOPPING)
 
     def _now(self) -> Moment:
         return Moment(self._loop.time(), time.time())
 
     async def _publish(self, topic: str, message: Publication) -> None:
-        if self._broker.blocking(topic) is not None:
+        if self.broker.blocking(topic) is not None:
             await self._wait_for_room(topic)
-        self._broker.publish(topic, message)
+        self.broker.publish(topic, message)
 
     async def _wait_for_room(self, topic: str) -> None:
-        deadline = self._loop.time() + PUBLISH_WAIT_SECONDS
-        while (full := self._broker.blocking(topic)) is not None:
+        deadline = None if self._strict else self._loop.time() + PUBLISH_WAIT_SECONDS
+        while (full := self.broker.blocking(topic)) is not None:
             self._room.clear()
             try:
                 async with asyncio.timeout_at(deadline):

@@ -11,8 +11,9 @@ from dapr.proto.runtime.v1 import pubsub_pb2
 
 from virtufin_examples.bus._port import Ack
 from virtufin_examples.bus.embedded._broker import Broker
+from virtufin_examples.bus.embedded._deliveries import Deliveries
 from virtufin_examples.bus.embedded._statuses import StreamError
-from virtufin_examples.bus.embedded._subscription import EndReason, Subscription, SubscriptionOptions
+from virtufin_examples.bus.embedded._subscription import EndReason, SubscriptionOptions
 from virtufin_examples.errors import ResourceLimitError, UnavailableError
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -31,10 +32,9 @@ class SubscriptionStream:
     def __init__(self, context: Context, broker: Broker, options: SubscriptionOptions) -> None:
         self._context = context
         self._options = options
-        self._loop = asyncio.get_running_loop()
-        self._work = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
-        self._subscription: Subscription = broker.subscribe(options, self._wake)
+        self._deliveries = Deliveries(broker, options, on_end=self._stop_writing)
+        self._subscription = self._deliveries.subscription
 
     async def serve(self) -> None:
         """Deliver until either side ends it."""
@@ -55,24 +55,14 @@ class SubscriptionStream:
         finally:
             self._subscription.end()
 
-    def _wake(self) -> None:
-        self._work.set()
-        if self._writing is not None and self._subscription.end_reason is not None:
+    def _stop_writing(self) -> None:
+        if self._writing is not None:
             self._writing.cancel()  # it may be waiting for a client that does not read
 
     async def _write(self) -> None:
-        subscription, write = self._subscription, self._context.write
-        while subscription.end_reason is None:
-            self._work.clear()
-            message = subscription.take()
-            if message is not None:
-                await write(message.frame)
-                continue
-            due = subscription.next_retry_at()
-            timer = None if due is None else self._loop.call_at(due, self._work.set)
-            await self._work.wait()
-            if timer is not None:
-                timer.cancel()
+        write = self._context.write
+        while (message := await self._deliveries.next()) is not None:
+            await write(message.frame)
 
     async def _read(self) -> None:
         while True:

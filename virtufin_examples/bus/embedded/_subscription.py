@@ -38,14 +38,25 @@ class EndReason(enum.Enum):
     STALLED = enum.auto()
 
 
+class SubscriptionKind(enum.Enum):
+    """How a subscription came about."""
+
+    DECLARATIVE = enum.auto()
+    PROGRAMMATIC = enum.auto()
+    STREAMING = enum.auto()
+
+
 @dataclass(frozen=True, slots=True)
 class SubscriptionOptions:
-    """What a subscriber asked for."""
+    """What a subscriber asked for. `http`: its events travel as JSON; `path` is that of its app."""
 
     app_id: str
     topic: str
     dead_letter_topic: str = ""
     raw: bool = False
+    http: bool = False
+    kind: SubscriptionKind = SubscriptionKind.STREAMING
+    path: str = "/"
 
 
 class Delivery:
@@ -65,6 +76,7 @@ class Owner(Protocol):
     """What a subscription needs of its broker."""
 
     queue_bytes: int
+    serial: bool
     now: Callable[[], float]
     on_room: Callable[[], None]
 
@@ -108,6 +120,11 @@ class Subscription:
     @property
     def full(self) -> bool:
         """Whether the topic has to wait for this subscription."""
+        return self.overfull or (self._owner.serial and self._held_bytes > 0)
+
+    @property
+    def overfull(self) -> bool:
+        """Whether the queue has no room, for dead letters either."""
         return self._held_bytes >= self._owner.queue_bytes
 
     @property
@@ -122,12 +139,13 @@ class Subscription:
     def take(self) -> Message | None:
         """Return the next message to deliver, None when there is none now.
 
-        A redelivery that is due goes before what waits.
+        A redelivery that is due goes before what waits. A serial broker has one message at a time under way,
+        and what waits for a redelivery counts as such.
         """
-        while True:
+        while not (self._owner.serial and self._unanswered):
             if self._retries and self._retries[0][0] <= self._owner.now():
                 delivery = heapq.heappop(self._retries)[2]
-            elif self._waiting:
+            elif self._waiting and not (self._owner.serial and self._retries):
                 delivery = self._waiting.popleft()
             else:
                 return None
@@ -138,6 +156,7 @@ class Subscription:
             delivery.deliveries += 1
             self._unanswered.setdefault(message.id, []).append(delivery)
             return message
+        return None
 
     def next_retry_at(self) -> float | None:
         """Return when the next redelivery is due, by the broker's clock."""
@@ -161,6 +180,7 @@ class Subscription:
         else:
             due = self._owner.now() + retry_delay_seconds(delivery.deliveries)
             heapq.heappush(self._retries, (due, delivery.ordinal, delivery))
+        if self._retries or self._owner.serial:
             self._wake()
         return True
 
