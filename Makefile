@@ -8,11 +8,7 @@ ARGS ?=
 RECORDED ?= ../shared/data/binance
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help setup example test test-dapr test-faults daprd brokers test-recorded check format bench bench-dapr protos lock worker clean
-=======
-.PHONY: help setup example example-dapr test test-dapr daprd brokers test-recorded check format bench bench-dapr protos lock worker clean
->>>>>>> 8d93fd9 (make example-dapr: the Alpaca example with every service behind its own daprd on Redis)
+.PHONY: help setup example example-dapr test test-dapr test-faults daprd brokers test-recorded check format bench bench-dapr protos lock worker clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -57,12 +57,8 @@ class Feed:
         self, info: FeedInfo, first: Iterable[Item], subscription: Subscription, symbols: FeedSymbols
     ) -> None:
         self.info = info
-<<<<<<< HEAD
         self.symbols = symbols
-        self._first = deque(first)
-=======
         self._first = deque(item for item in first if self._is_ours(item))
->>>>>>> 8d93fd9 (make example-dapr: the Alpaca example with every service behind its own daprd on Redis)
         self._subscription = subscription
         self._failure: VirtufinError | None = None
         self.items = 0
