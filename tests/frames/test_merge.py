@@ -200,6 +200,23 @@ def test_a_jump_over_a_block_of_numbers_at_a_restart_lies_inside_the_announced_g
     assert merge.merger.numbers.gaps == 1
 
 
+def test_a_gap_announced_too_wide_names_only_what_was_not_handed_out() -> None:
+    merge = Clocked()
+    merge.add(0, frame(1), frame(2), frame(3))
+    assert merge.add(1, marker(1001, 2, 1000, cause=Cause.RESTART, epoch=2)) == [("restart", 1001)]
+    gap = merge.items[-1]
+    assert isinstance(gap, Gap)
+    assert (gap.first_sequence, gap.last_sequence, gap.from_ns) == (4, 1000, 1003)
+    assert merge.add(2, marker(1004, 2, 3, cause=Cause.RESTART, epoch=2), frame(1002), frame(1003)) == [
+        1002,
+        1003,
+        ("restart", 1004),
+    ]
+    gap = merge.items[-1]
+    assert isinstance(gap, Gap)
+    assert (gap.first_sequence, gap.last_sequence) == (0, 0)
+
+
 def test_numbers_skipped_at_a_restart_whose_marker_was_lost_do_not_count_as_missing() -> None:
     merge = Clocked()
     merge.add(0, frame(7), frame(1_000_002, epoch=2))
@@ -243,6 +260,25 @@ def test_a_marker_without_frames_is_handed_out_when_the_window_ends() -> None:
     merge = Clocked()
     merge.add(0, marker(4))
     assert merge.advance(250) == [("overflow", 4)]
+
+
+def test_a_marker_that_overtook_frames_waits_while_they_arrive() -> None:
+    merge = Clocked()
+    merge.add(0, frame(1))
+    assert merge.add(10, marker(9)) == []
+    for number in range(2, 8):
+        assert merge.add(200 * number, frame(number)) == [number]
+        assert merge.advance(200 * number + 199) == []
+    assert merge.advance(200 * 7 + 250) == [(8, 8), ("overflow", 9)]
+
+
+def test_a_frame_behind_a_hole_waits_its_window_although_a_marker_came_before() -> None:
+    merge = Clocked()
+    merge.add(0, frame(1), marker(9))
+    assert merge.add(100, frame(3)) == []
+    assert merge.add(300, frame(4)) == []
+    assert merge.merger.deadline_ns() == 350 * MS
+    assert merge.advance(350) == [(2, 2), 3, 4]
 
 
 def test_a_heartbeat_ahead_of_us_shows_a_lost_tail() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
+
 from virtufin_examples.frames._model import (
     Cause,
     ConnectionBeat,
@@ -73,7 +75,8 @@ class Reorder:
         if isinstance(item, Frame) and self._is_refused(item, instance):
             self._numbers.refused += 1
             return
-        self._progress_ns = now_ns
+        if isinstance(item, Frame):
+            self._progress_ns = now_ns
         sequence = item.sequence
         if sequence == self.next_sequence and not self._heap and not isinstance(item, Gap):
             self._hand_out(item, out)  # nearly all frames come in order
@@ -88,11 +91,7 @@ class Reorder:
         if sequence in self._held:
             self._numbers.duplicates += 1
             return
-        if isinstance(item, Gap) and item.first_sequence:
-            self._announced.add(item.first_sequence, item.last_sequence)
-        self._held[sequence] = (item, now_ns)
-        heapq.heappush(self._heap, sequence)
-        self.held_bytes += _size(item)
+        self._hold(item, now_ns)
         if self.next_sequence is None and isinstance(item, Frame):
             # The first frame is the start. A marker alone is not: on a topic of its own it overtakes frames.
             self.next_sequence = self._heap[0]
@@ -132,7 +131,7 @@ class Reorder:
     def waits_since_ns(self) -> int | None:
         """Return since when the oldest hole has been waited for; None when there is none."""
         if self._held:
-            return next(iter(self._held.values()))[1]
+            return self._oldest_held()[1]
         if self.next_sequence is not None and self._beaten_last >= self.next_sequence:
             return self._progress_ns
         return None
@@ -140,14 +139,29 @@ class Reorder:
     def expire(self, before_ns: int, out: list[Item]) -> None:
         """Give up every hole that has been waited for since `before_ns` or earlier."""
         while self._held:
-            sequence, (_, arrived_ns) = next(iter(self._held.items()))
-            if arrived_ns > before_ns:
+            sequence, since_ns = self._oldest_held()
+            if since_ns > before_ns:
                 return
             while sequence in self._held:
                 self.release(out)
         waits_since_ns = self.waits_since_ns()
         if waits_since_ns is not None and waits_since_ns <= before_ns:
             self._pass_hole(self._beaten_last, self._beaten_received_ns, self._beaten_epoch, out)
+
+    def _oldest_held(self) -> tuple[int, int]:
+        """Return the held item that has proved a hole for longest, and since when.
+
+        A marker may have overtaken frames, since it can come by a topic of its own: while they arrive it
+        proves nothing, however long they take.
+        """
+        sequence, (item, since_ns) = next(iter(self._held.items()))
+        if isinstance(item, Frame) or self._progress_ns <= since_ns:
+            return sequence, since_ns
+        frames = ((each, at_ns) for each, (held, at_ns) in self._held.items() if isinstance(held, Frame))
+        first_frame = next(frames, None)
+        if first_frame is not None and first_frame[1] <= self._progress_ns:
+            return first_frame
+        return sequence, self._progress_ns
 
     def release(self, out: list[Item]) -> None:
         """Give up the hole before the lowest held item."""
@@ -158,6 +172,15 @@ class Reorder:
             item = self._held[lowest][0]
             self._pass_hole(lowest - 1, _time(item), _epoch(item), out)
         self._drain(out)
+
+    def _hold(self, item: Numbered, now_ns: int) -> None:
+        if isinstance(item, Gap) and item.first_sequence:
+            item = self._narrowed(item)
+            if item.first_sequence:
+                self._announced.add(item.first_sequence, item.last_sequence)
+        self._held[item.sequence] = (item, now_ns)
+        heapq.heappush(self._heap, item.sequence)
+        self.held_bytes += _size(item)
 
     def _hand_out(self, item: Numbered, out: list[Item]) -> None:
         """Hand out the item whose turn it is."""
@@ -234,6 +257,22 @@ class Reorder:
         self._numbers.late += 1
         if self._late and isinstance(item, Frame):
             out.append(Late(frame=item))
+
+    def _narrowed(self, gap: Gap) -> Gap:
+        """Return an announced gap without what was handed out or told before.
+
+        A process that is started again knows only to a second what the one before it had published.
+        """
+        if not self._started or self.next_sequence is None or gap.first_sequence >= self.next_sequence:
+            return gap
+        first, last = self.next_sequence, gap.last_sequence
+        return msgspec.structs.replace(
+            gap,
+            first_sequence=first if first <= last else 0,
+            last_sequence=last if first <= last else 0,
+            from_ns=max(gap.from_ns, self._received_ns),
+            to_ns=max(gap.to_ns, self._received_ns),
+        )
 
     def _is_refused(self, frame: Frame, instance: str) -> bool:
         """Tell whether another instance has taken the connection over since.
