@@ -14,6 +14,7 @@ from virtufin_examples.errors import VirtufinError
 
 if TYPE_CHECKING:
     from virtufin_examples.client._feed_symbols import FeedSymbols
+    from virtufin_examples.client._own_connections import OwnConnections
     from virtufin_examples.client._subscribe import Subscription
     from virtufin_examples.frames import Item
 
@@ -48,17 +49,23 @@ class FeedInfo:
 class Feed:
     """Async iterator of a feed's items: `Frame`, `Gap`, `Stale`, `Restored`, `Silent`.
 
-    It starts with the first frame of its connection. What other connections have brought onto the topic is
-    left out: a broker may still hold an earlier feed's frames. It ends by raising: `VenueError` when the
-    venue refuses for good, `UnavailableError` when the connection or its worker is gone.
+    It starts with the first frame of its connections. What those of other feeds have brought onto the topic
+    is left out: a broker may still hold an earlier feed's frames. It ends by raising: `VenueError` when the
+    venue refuses for good, `UnavailableError` when a connection or its worker is gone.
     """
 
     def __init__(
-        self, info: FeedInfo, first: Iterable[Item], subscription: Subscription, symbols: FeedSymbols
+        self,
+        info: FeedInfo,
+        first: Iterable[Item],
+        subscription: Subscription,
+        symbols: FeedSymbols,
+        own: OwnConnections,
     ) -> None:
         self.info = info
         self.symbols = symbols
-        self._first = deque(item for item in first if self._is_ours(item))
+        self._own = own
+        self._first = deque(first)
         self._subscription = subscription
         self._failure: VirtufinError | None = None
         self.items = 0
@@ -78,19 +85,23 @@ class Feed:
         return self
 
     async def __anext__(self) -> Item:
-        """Return the next item."""
-        if self._first:
-            self.items += 1
-            return self._first.popleft()
+        """Return the next item; it may be cancelled without loss."""
+        while True:
+            if not self._first:
+                self._first.append(await self._next())
+            item = self._first[0]
+            ours = self._own.verdict(item)
+            if ours is None:
+                ours = await self._own.find_out(item)
+            self._first.popleft()
+            if ours:
+                self.items += 1
+                return item
+
+    async def _next(self) -> Item:
         try:
-            while not self._is_ours(item := await anext(self._subscription)):
-                pass
+            return await anext(self._subscription)
         except StopAsyncIteration:
             if self._failure is not None:
                 raise self._failure from None
             raise
-        self.items += 1
-        return item
-
-    def _is_ours(self, item: Item) -> bool:
-        return getattr(item, "connection_id", self.info.connection_id) == self.info.connection_id

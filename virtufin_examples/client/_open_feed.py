@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from virtufin_examples.client._api import DEFAULT_ENDPOINT, ApiClient
-from virtufin_examples.client._close_feed import CLOSE_SECONDS, FeedCloser
+from virtufin_examples.client._close_feed import CLOSE_SECONDS, RUN_TAG, FeedCloser
 from virtufin_examples.client._commands import RESPONSE_TOPIC
+from virtufin_examples.client._connections import WebSocketManagerClient
 from virtufin_examples.client._engine import Engine, PackageSource, packed_worker
 from virtufin_examples.client._feed import Feed, FeedInfo
 from virtufin_examples.client._feed_builder import FeedBuilder
@@ -19,6 +20,7 @@ from virtufin_examples.client._feed_symbols import FeedSymbols
 from virtufin_examples.client._handshake import Handshaken, await_handshake
 from virtufin_examples.client._keeper import LEASE_SECONDS, FeedKeeper
 from virtufin_examples.client._layout import Opening, plan_change
+from virtufin_examples.client._own_connections import OwnConnections
 from virtufin_examples.client._requests import Requests
 from virtufin_examples.client._settings import ClientSettings
 from virtufin_examples.client._shield import finish
@@ -146,7 +148,8 @@ class _Opening:
             first = await await_handshake(self._subscription, sessions, builder.connections, venue=title)
             note.detail = f"left out: {', '.join(first.missing)}" if first.missing else f"{title} agreed"
         info = await self._look(engine, workers, first)
-        feed = Feed(info, first.items, self._subscription, FeedSymbols(builder, engine))
+        own = OwnConnections(info.connection_ids, self._run_connections)
+        feed = Feed(info, first.items, self._subscription, FeedSymbols(builder, engine), own)
         self._keeper.watch(feed)
         return feed
 
@@ -174,6 +177,11 @@ class _Opening:
             simulated=any(item.simulated for item in connections.values())
             or any(isinstance(item, Frame) and item.simulated for item in first.items),
         )
+
+    async def _run_connections(self) -> list[str]:
+        """Return the run's connections, whoever opened them."""
+        listed = await WebSocketManagerClient(self._api).list_connections({RUN_TAG: self._run_id})
+        return [connection.id for connection in listed]
 
     async def close(self, *, leave: bool) -> None:
         """Undo it all, or with `leave` only what is this program's own."""
