@@ -146,6 +146,36 @@ async def test_what_gathers_while_a_message_is_in_flight_goes_as_one(world):
     assert world.bus.most_in_flight == 1
 
 
+async def test_small_batches_keep_apart_in_the_long_run_and_a_short_burst_does_not_wait(world):
+    source = world.source()
+    await settle()
+
+    async def sent_within(seconds: float) -> list[int]:
+        before = len(world.bus.on("t"))
+        for _ in range(round(seconds / 0.001)):
+            source.send("x")
+            await world.clock.advance(0.001)
+        return [len(decode_batch("t", m[1])) for m in world.bus.on("t")[before:] if "FrameBatch" in m[2]]
+
+    await world.clock.advance(1)
+    assert await sent_within(0.005) == [1] * 5
+    await world.clock.advance(1)
+    sizes = await sent_within(0.1)
+    assert sizes[: module.BATCH_BURST] == [1] * module.BATCH_BURST
+    assert sizes[-20:] == [2] * 20
+    await world.clock.advance(1)
+    assert [frame.sequence for frame in world.frames()] == list(range(1, 106))
+
+
+async def test_batches_that_are_full_do_not_wait_nor_does_what_follows_them(world, monkeypatch):
+    monkeypatch.setattr(module, "BATCH_BYTES", 3000)
+    source = world.source()
+    source.send(*("x" * 40), size=1000)
+    await settle()
+    sizes = [len(decode_batch("t", m[1])) for m in world.bus.on("t") if "FrameBatch" in m[2]]
+    assert sizes == [2] * 20
+
+
 async def test_a_message_is_bounded(world, monkeypatch):
     monkeypatch.setattr(module, "BATCH_BYTES", 3000)
     source = world.source()

@@ -39,6 +39,15 @@ from virtufin_examples.websocketmanager._sender import FencedError, NotTakenErro
 from virtufin_examples.websocketmanager.spool import Batch, Mark, TopicSpool, mark_of
 
 BATCH_BYTES = 512 * 1024
+BATCH_SPACING_SECONDS = 0.002
+"""How far apart batches that are not full begin, in the long run. A message costs a subscriber behind a
+sidecar up to 1 ms whatever its size, twice what it costs us: of 1,000 small batches a second, a broker gathers
+what nobody here sees (measured on a busy machine: 17 ms on Redis, 195 ms on JetStream, instead of 2.5)."""
+
+BATCH_BURST = 8
+"""So many may begin at once after a pause: frames of a slow feed, or of a short burst, do not wait."""
+
+
 HEARTBEAT_SECONDS = 2.0
 BEHIND_BYTES = 1024 * 1024
 BEHIND_LOG_SECONDS = 60.0
@@ -123,6 +132,7 @@ class TopicPublisher:
         self._ends_when_empty = spool is not None and spool.is_active
         self._paused: list[Source] = []
         self._batch = options.encoding is Encoding.BATCH
+        self._next_batch_at = clock.monotonic() - BATCH_BURST * BATCH_SPACING_SECONDS
         self._notes_topic = topic if options.markers is Markers.INLINE else events_topic(topic)
         self._wake = asyncio.Event()
         self._is_over = False
@@ -233,6 +243,8 @@ class TopicPublisher:
                     if kind == "start" or self._quiet_seconds() >= HEARTBEAT_SECONDS:
                         await self._heartbeat(kind)
                 elif backlog.has_items:
+                    if self._batch:
+                        await self._keep_apart()
                     batch = await backlog.take(BATCH_BYTES if self._batch else 0)
                     if batch is not None:
                         await self._publish_batch(batch)
@@ -250,6 +262,16 @@ class TopicPublisher:
             await backlog.close()
         finally:
             self._beats.cancel()
+
+    async def _keep_apart(self) -> None:
+        """Let frames gather until the next batch may begin, unless there are enough to fill it."""
+        if self.queued_bytes >= BATCH_BYTES:
+            return
+        now = self._clock.monotonic()
+        self._next_batch_at = max(self._next_batch_at, now - BATCH_BURST * BATCH_SPACING_SECONDS)
+        if self._next_batch_at > now:
+            await self._clock.sleep(self._next_batch_at - now)
+        self._next_batch_at += BATCH_SPACING_SECONDS
 
     async def _publish_batch(self, batch: Batch) -> None:
         items = batch.items
