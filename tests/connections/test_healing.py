@@ -15,7 +15,7 @@ from virtufin_examples.connections import (
 )
 from virtufin_examples.errors import InvalidInputError, PreconditionError, ResourceLimitError
 from virtufin_examples.frames import Cause, Frame, Gap, Restored, Stale
-from virtufin_examples.venues import Budget, HttpResponse
+from virtufin_examples.venues import Budget, HttpRequest, HttpResponse
 from virtufin_examples.venues.alpaca import AlpacaConnector
 from virtufin_examples.venues.binance import BinanceConnector
 
@@ -242,6 +242,55 @@ async def test_bad_options_are_refused_by_name(world, options):
 
 
 # --- budgets ---
+
+
+# --- what a gap has missed ---
+
+
+async def test_what_a_connector_fetches_for_a_gap_is_marked_numbered_and_no_sign_of_life(
+    world,
+):
+    connector = ToyConnector(requests=Budget(1, 60.0))
+    connector.observes = True
+    world.http.answers["history"] = HttpResponse(200, body=b"A 0 one|A 0 two")
+    connection, peer = await feed(world, "A", connector=connector, options={"quiet_seconds": "30"})
+    peer.send_text("A 0 before")
+    await settle()
+    began_ns = world.clock.now_ns()
+    peer.cut()
+    await world.clock.advance(2)
+    peer = await world.server.accept()
+    await agree(peer)
+    peer.send_text("A 0 after")
+    await settle()
+    ((from_ns, to_ns),) = connector.missed
+    assert (from_ns, to_ns) == (world.gaps[-1].from_ns, world.gaps[-1].to_ns)
+    assert from_ns == began_ns
+    assert b"A 0 before" in connector.observed
+    history = HttpRequest("history", "https://venue.example/history", headers={"key": "${secret:venue/key}"})
+    connector.asks = [history, history]
+    frames = connection.stream.frames
+    await world.clock.advance(10)
+    marked = [item for item in world.items if isinstance(item, Frame) and item.backfilled]
+    assert [item.text for item in marked] == ["A 0 one", "A 0 two"]
+    assert connection.stream.frames == frames
+    assert len(world.http.requests) == 1  # the budget: the second waits for its minute
+    sequences = [item.sequence for item in world.items]
+    assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
+    await world.clock.advance(25)
+    assert any(isinstance(item, Stale) for item in world.items)
+
+
+async def test_a_connector_that_cannot_observe_does_not_stop_the_frames(world):
+    connector = ToyConnector()
+    connector.observes = True
+    _, peer = await feed(world, "A", connector=connector)
+    for text in ("A 0 observe fails", "A 0 next"):
+        peer.send_text(text)
+        await settle()
+    assert world.frames == ["A 0 observe fails", "A 0 next"]
+    assert world.errors() == ["ConnectorFailed"]
+    assert connector.observed[-1] == b"A 0 observe fails"
 
 
 async def test_connections_of_one_venue_share_its_connect_budget(world):

@@ -10,6 +10,7 @@ from virtufin_examples.errors import ResourceLimitError
 from virtufin_examples.venues import (
     Acknowledged,
     Authenticated,
+    Backfilled,
     Connector,
     Credential,
     Disposition,
@@ -30,6 +31,7 @@ class ToySession(Session):
     def __init__(self, connector, url, options):
         super().__init__(url, options)
         self.connector = connector
+        self.observes = connector.observes
         self.symbols = set()
         self.outstanding = 0
         self.token = None
@@ -41,6 +43,8 @@ class ToySession(Session):
         return (HttpRequest("login", "https://venue.example/login", "POST", body=b"${secret:venue/key}"),)
 
     def responded(self, request, response, now_ns):
+        if request.name == "history":
+            return Backfilled(tuple(response.body.split(b"|")))
         if response.status == 200:
             self.token = Credential(response.body.decode(), now_ns + 60 * SECOND_NS)
             return None
@@ -102,10 +106,20 @@ class ToySession(Session):
         return (Seen(symbol, first=int(number), last=int(number)),)
 
     def tick(self, now_ns):
+        if self.connector.asks:
+            return [self.connector.asks.pop()]
         if not self.connector.beat_seconds or now_ns - self.beat_ns < self.connector.beat_seconds * SECOND_NS:
             return ()
         self.beat_ns = now_ns
         return (Outgoing(b"beat"),)
+
+    def observe(self, payload):
+        self.connector.observed.append(payload)
+        if payload == b"A 0 observe fails":
+            raise RuntimeError("observe")
+
+    def missed(self, from_ns, to_ns):
+        self.connector.missed.append((from_ns, to_ns))
 
     def is_open(self, now_ns):
         return self.connector.is_open
@@ -123,6 +137,10 @@ class ToyConnector(Connector):
     def __init__(self, **limits):
         self.venue_limits = VenueLimits(scope="toy", **limits)
         self.login = False
+        self.observes = False
+        self.observed = []
+        self.missed = []
+        self.asks = []
         self.beat_seconds = 0
         self.is_open = True
         self.quiet = None

@@ -40,6 +40,7 @@ class Scope:
     def __init__(self, limits: VenueLimits) -> None:
         self._connects = Window(limits.connects) if limits.connects is not None else None
         self._messages = Window(limits.shared_messages) if limits.shared_messages is not None else None
+        self._requests = Window(limits.requests) if limits.requests is not None else None
         self._blocked_until = 0.0
         self._sockets = limits.sockets
         self._users: WeakSet[SocketUser] = WeakSet()
@@ -61,6 +62,10 @@ class Scope:
     def message_wait(self, now: float) -> float:
         """Take a place for one message; return the seconds until it."""
         return self._messages.reserve(now) if self._messages is not None else 0.0
+
+    def request_wait(self, now: float) -> float:
+        """Take a place for one HTTP request; return the seconds until it."""
+        return self._requests.reserve(now) if self._requests is not None else 0.0
 
     def block(self, now: float, seconds: float) -> None:
         """Let no connection of the scope try before `seconds` have passed: the venue said so (429, 418)."""

@@ -27,6 +27,7 @@ from virtufin_examples.errors import (
     VenueError,
     VirtufinError,
 )
+from virtufin_examples.frames import Cause, Gap
 from virtufin_examples.venues import Session
 
 PATIENCE_SECONDS = 5.0
@@ -315,7 +316,7 @@ class Connection:
     def went_live(self, epoch: Epoch) -> None:
         """End the break that there was and tell, where a connector can tell."""
         if epoch.session.reads_answers:
-            self.stream.mended(epoch.number, self._clock.now_ns())
+            self._tell_what_was_missed(epoch, self.stream.mended(epoch.number, self._clock.now_ns()))
             missing = f"the venue left out {', '.join(epoch.missing)}" if epoch.missing else ""
             self._emit("live", reason=missing)
 
@@ -366,6 +367,14 @@ class Connection:
             if not self._machine.is_over:
                 self._move(State.FAILED, reason=f"internal error: {error!r}")
             self._tell_first(VirtufinError(f"connection failed: {error!r}"))
+
+    def _tell_what_was_missed(self, epoch: Epoch, gap: Gap | None) -> None:
+        if gap is None or gap.cause is Cause.RESTART:
+            return
+        try:
+            epoch.session.missed(gap.from_ns, gap.to_ns)
+        except Exception as error:  # noqa: BLE001 - a plugin: its fault must not end the connection
+            self.noted("ConnectorFailed", f"missed: {error!r}")
 
     def _finish(self, ending: Ending) -> None:
         self.stream.stays_broken(self._epoch, self._clock.now_ns())

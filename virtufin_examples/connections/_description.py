@@ -17,6 +17,7 @@ _BUDGETS = MappingProxyType(
         "connects": "connects",
         "messages": "messages of a socket",
         "shared_messages": "messages of all sockets",
+        "requests": "HTTP requests",
     }
 )
 

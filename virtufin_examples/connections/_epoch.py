@@ -23,6 +23,7 @@ from virtufin_examples.errors import ConflictError, UnavailableError, VirtufinEr
 from virtufin_examples.venues import (
     Acknowledged,
     Authenticated,
+    Backfilled,
     Disposition,
     Effect,
     HttpRequest,
@@ -190,6 +191,8 @@ class Epoch:
                     self.noted("SymbolsMissing", f"the venue left out {', '.join(verdict.missing)}")
             case Authenticated():
                 self._answered = True
+            case Backfilled():
+                self._backfill(verdict)
         self._look_whether_live()
 
     def noted(self, error_type: str, reason: str) -> None:
@@ -378,11 +381,20 @@ class Epoch:
                     case Outgoing():
                         await self._say(effect)
                     case HttpRequest():
+                        wait = self._context.scope.request_wait(self._context.clock.monotonic())
+                        if wait > 0:
+                            await self._context.clock.sleep(wait)
                         await self._request(effect)
                     case Leaving() | Refused():
                         self.judged(effect)
             except VirtufinError as error:
                 self.noted(type(error).__name__, str(error))
+
+    def _backfill(self, found: Backfilled) -> None:
+        link, stream = self.link, self._context.stream
+        if link is not None and found.payloads:
+            now_ns = self._context.clock.now_ns()
+            stream.backfill(found.payloads, now_ns, epoch=self.number, simulated=link.simulated)
 
     async def _say(self, out: Outgoing) -> None:
         link = self._require_link()

@@ -68,6 +68,7 @@ class Link:
         self._socket: Socket | None = None
         self._stream = stream
         self._reads_answers = session.reads_answers
+        self._observes = session.observes
         self._owner = owner
         self._clock = clock
         self._continuity = continuity
@@ -101,6 +102,8 @@ class Link:
             self._owner.low()
         if self._sampling:
             self._keep(messages)
+        if self._observes:
+            self._observe(messages)
         if self._requests:
             self._answer(messages)
         if self._reads_answers:
@@ -232,6 +235,14 @@ class Link:
                 self._deliver([message], received_ns, self.epoch)
             else:
                 self.release(arbiter.offer(Arrival(self.epoch, message, received_ns)))
+
+    def _observe(self, messages: Sequence[Message]) -> None:
+        try:
+            for payload, _ in messages:
+                self.session.observe(payload)
+        except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
+            self._observes = False
+            self._owner.noted("ConnectorFailed", f"observe: {error!r}")
 
     def _keep(self, messages: Sequence[Message]) -> None:
         for payload, _ in messages[:_FRAMES_A_READ]:

@@ -95,7 +95,13 @@ class Sequencer:
         return number
 
     def frames(
-        self, messages: Sequence[Message], received_ns: int, *, epoch: int, simulated: bool
+        self,
+        messages: Sequence[Message],
+        received_ns: int,
+        *,
+        epoch: int,
+        simulated: bool,
+        backfill: bool = False,
     ) -> list[Frame]:
         """Return the messages of one read as numbered frames.
 
@@ -106,6 +112,8 @@ class Sequencer:
         first = self._next
         self._next = first + count
         text, binary = (_SIMULATED_TEXT, _SIMULATED_BINARY) if simulated else (_TEXT, _BINARY)
+        if backfill:
+            text, binary = text | FrameFlag.BACKFILL, binary | FrameFlag.BACKFILL
         connection_id, url = self._connection_id, self._url
         return [
             Frame(

@@ -135,10 +135,21 @@ class Stream:
         if self._break is not None and not self._break.announced:
             self._announce_break(epoch, now_ns, ended=False)
 
-    def mended(self, epoch: int, now_ns: int) -> None:
-        """End a break: the venue has taken the handshake. What it said before that were no data."""
-        if self._break is not None:
-            self._announce_break(epoch, now_ns, ended=True)
+    def mended(self, epoch: int, now_ns: int) -> Gap | None:
+        """End a break, return its gap: the venue has taken the handshake; what came before were no data."""
+        return self._announce_break(epoch, now_ns, ended=True)
+
+    def backfill(self, payloads: Sequence[bytes], now_ns: int, *, epoch: int, simulated: bool) -> None:
+        """Number and hand on text messages that did not come by the socket; they count as no sign of life.
+
+        Raises `SequencesExhaustedError`.
+        """
+        messages = [(payload, False) for payload in payloads]
+        frames = self._sequencer.frames(messages, now_ns, epoch=epoch, simulated=simulated, backfill=True)
+        if self._outlet is not None:
+            self._outlet.put(frames, sum(map(len, payloads)) + len(frames) * FRAME_OVERHEAD_BYTES)
+        else:
+            self._hold.add(frames, now_ns)
 
     def publish_to(self, outlet: Outlet, now_ns: int) -> None:
         """Hand what is held to the outlet, and then all that comes.
@@ -204,10 +215,10 @@ class Stream:
         )
         self._emit(gap, now_ns)
 
-    def _announce_break(self, epoch: int, to_ns: int, *, ended: bool) -> None:
+    def _announce_break(self, epoch: int, to_ns: int, *, ended: bool) -> Gap | None:
         broken = self._break
         if broken is None:
-            return
+            return None
         gap = Gap(
             topic="",
             connection_id=self._connection_id,
@@ -221,6 +232,7 @@ class Stream:
         )
         self._break = None if ended else replace(broken, announced=True)
         self._emit(gap, to_ns)
+        return gap
 
     def _emit(self, marker: Marker, now_ns: int) -> None:
         if self._outlet is not None:

@@ -76,6 +76,11 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
         """Whether a simulator sent it."""
         return bool(self.flags & FrameFlag.SIMULATED)
 
+    @property
+    def backfilled(self) -> bool:
+        """Whether it was fetched after a gap: it did not come by the stream, nor in the stream's order."""
+        return bool(self.flags & FrameFlag.BACKFILL)
+
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Frames known or suspected missing between `from_ns` and `to_ns`.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
+from urllib.parse import urlsplit
 
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
 
@@ -14,6 +16,8 @@ from virtufin_examples.simulators._control import ControlServer, Request, Route
 from virtufin_examples.simulators._exchange import Client, Exchange
 from virtufin_examples.simulators._fault_control import fault_routes
 from virtufin_examples.simulators._faults import Faults, random_plan
+from virtufin_examples.simulators._history import History, rest_stream
+from virtufin_examples.simulators._http_answer import json_answer
 from virtufin_examples.simulators._pacer import Pacer
 from virtufin_examples.venues.alpaca import (
     ALGO_TRADER_PLUS,
@@ -30,6 +34,7 @@ SIMULATED_HEADER = "x-virtufin-simulated"
 SIMULATED_KEY = "SIMULATED-KEY"  # no secrets: everybody may know what opens a simulator
 SIMULATED_SECRET = "SIMULATED-SECRET"
 
+_MINUTE_SECONDS = 60.0
 _TICK_SECONDS = 0.01
 _DEFAULT_BOOK_PATH = "v1beta3/crypto/us"
 
@@ -53,6 +58,7 @@ class AlpacaSimulator:
         key: str = SIMULATED_KEY,
         secret: str = SIMULATED_SECRET,
         limits: Limits = ALGO_TRADER_PLUS,
+        rest_requests_a_minute: int = 200,
         max_buffered_bytes: int = 8 * 1024 * 1024,
         faults_seed: int | None = None,
     ) -> None:
@@ -64,7 +70,8 @@ class AlpacaSimulator:
         self._control_port = control_port
         self._seed = seed
         self._rate = rate
-        accepted = {(key, secret), ("oauth", secret), ("access_token", secret)}
+        self._accepted = accepted = {(key, secret), ("oauth", secret), ("access_token", secret)}
+        self._rest_times: deque[float] = deque(maxlen=rest_requests_a_minute)
         self._gate = Gate(lambda given: (given.key, given.secret) in accepted, limits)
         self._exchanges: dict[str, Exchange] = {}
         self._connections: list[Connection] = []
@@ -170,6 +177,9 @@ class AlpacaSimulator:
         endpoint = find_endpoint(request.path.decode("latin-1"))
         headers = {SIMULATED_HEADER: "1"}
         self._disturb()  # without clients nobody else does
+        answered = self._answer_rest(request)
+        if answered is not None:
+            return WSUpgradeResponseWithListener(answered, None)
         refused = self.faults.refusal(self.now())
         if refused:
             response = WSUpgradeResponse.create_error_response(refused, b"refused by the fault plan", headers)
@@ -183,6 +193,30 @@ class AlpacaSimulator:
         connection = Connection(self, exchange, server_for(endpoint, self._gate, dict(request.headers)))
         response = WSUpgradeResponse.create_101_response(headers)
         return WSUpgradeResponseWithListener(response, connection)
+
+    def _answer_rest(self, request: WSUpgradeRequest) -> WSUpgradeResponse | None:
+        """Answer the REST API's history of trades and bars, on the port of the streams."""
+        target = urlsplit(request.path.decode("latin-1"))
+        path = rest_stream(target.path, target.query)
+        if path is None:
+            return None
+        given = {name.lower(): value for name, value in dict(request.headers).items()}
+        if (given.get("apca-api-key-id"), given.get("apca-api-secret-key")) not in self._accepted:
+            status, body, extra = 401, b'{"message":"forbidden."}', {}
+        elif self._is_over_rest_limit():
+            status, body, extra = 429, b'{"message":"too many requests."}', {"Retry-After": "1"}
+        else:
+            exchange = self._exchanges.get(path)
+            history = exchange.history if exchange is not None else History()
+            (status, body), extra = history.answer(target.path, target.query), {}
+        return json_answer(status, body, {SIMULATED_HEADER: "1", **extra})
+
+    def _is_over_rest_limit(self) -> bool:
+        times, now = self._rest_times, self.now()
+        if len(times) == times.maxlen and now - times[0] < _MINUTE_SECONDS:
+            return True
+        times.append(now)
+        return False
 
     async def _run(self) -> None:
         while True:

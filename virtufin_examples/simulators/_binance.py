@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -20,6 +19,7 @@ from virtufin_examples.simulators._client_socket import MAX_CLIENT_MESSAGE_BYTES
 from virtufin_examples.simulators._control import ControlServer, Request, Route
 from virtufin_examples.simulators._fault_control import fault_routes
 from virtufin_examples.simulators._faults import Faults, random_plan
+from virtufin_examples.simulators._http_answer import json_answer
 from virtufin_examples.venues.binance import LIMITS, Limits, Market, find_endpoint
 from virtufin_examples.venues.binance.server import (
     Bans,
@@ -191,7 +191,8 @@ class BinanceSimulator:
         self._disturb()  # without clients nobody else does
         answered = self._answer_rest(target)
         if answered is not None:
-            return WSUpgradeResponseWithListener(_plain(answered, headers), None)
+            response = json_answer(answered.status, answered.body, {**answered.headers, **headers})
+            return WSUpgradeResponseWithListener(response, None)
         refused = self.faults.refusal(self.now())
         endpoint = find_endpoint(target)
         if refused or endpoint is None:
@@ -332,15 +333,6 @@ def _seconds(request: Request) -> float:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _plain(answer: RestAnswer, headers: Mapping[str, str]) -> WSUpgradeResponse:
-    fields = {"Content-Type": "application/json", **answer.headers, **headers}
-    if answer.status == HTTPStatus.OK:
-        response: WSUpgradeResponse = WSUpgradeResponse.create_ok_response(answer.body, fields)
-    else:
-        response = WSUpgradeResponse.create_error_response(answer.status, answer.body, fields)
-    return response
 
 
 def _refuse(refusal: Refusal, headers: Mapping[str, str]) -> WSUpgradeResponse:

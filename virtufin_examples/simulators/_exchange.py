@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from virtufin_examples.simulators._history import History
 from virtufin_examples.simulators._market import Emitted, Market
 from virtufin_examples.venues.alpaca import (
     CHANNEL_OF_TYPE,
@@ -52,6 +53,7 @@ class Exchange:
 
     def __init__(self, endpoint: Endpoint, seed: int) -> None:
         self.market = Market(endpoint, seed)
+        self.history = History()
         self._clients: list[Client] = []
         self._rotation: list[Entry] = []
         self._next = 0
@@ -89,6 +91,7 @@ class Exchange:
             channel, symbol = self._rotation[self._next % len(self._rotation)]
             self._next += 1
             messages.extend(self.market.emit(channel, symbol, now_ns))
+        self.history.record(messages)
         return self._deliver(messages, now_ns)
 
     def first(
@@ -107,6 +110,7 @@ class Exchange:
                 snapshots.append(encode(self.market.snapshot(symbol, now_ns), client.server.encoding))
             elif generate:
                 messages.extend(self.market.emit(channel, symbol, now_ns))
+        self.history.record(messages)
         client.sent_messages += len(snapshots)
         return [(client, client.server.data(snapshots)), *self._deliver(messages, now_ns)]
 

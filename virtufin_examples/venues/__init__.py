@@ -5,6 +5,7 @@ from virtufin_examples.venues._connector import ANSWER_SECONDS, Connector, Sessi
 from virtufin_examples.venues._exchange import (
     Acknowledged,
     Authenticated,
+    Backfilled,
     Credential,
     Disposition,
     Effect,
@@ -26,6 +27,7 @@ __all__ = [
     "COMMON_OPTIONS",
     "Acknowledged",
     "Authenticated",
+    "Backfilled",
     "Budget",
     "Claim",
     "Connector",

@@ -44,6 +44,9 @@ _WAIT = frozenset({418, 429, 503})
 class Session:
     """One connection's view of the protocol. As it stands: every frame is data, nothing is answered."""
 
+    observes = False
+    """True: `observe` is shown every frame that comes in."""
+
     reads_answers = True
     """False: no frame is ever a control message, so that none need be looked at."""
 
@@ -133,6 +136,16 @@ class Session:
         among them.
         """
         return ()
+
+    def observe(self, payload: bytes) -> None:
+        """See a frame that the stream has taken; only with `observes`."""
+
+    def missed(self, from_ns: int, to_ns: int) -> None:
+        """Take note that the stream has a gap between two times, which has just ended.
+
+        What was missed may be fetched (`tick` asks for a request, `responded` returns `Backfilled`). Not
+        called for the gap of a restart: nobody knows what the last process had.
+        """
 
     # --- while it lives ---
 

@@ -107,7 +107,14 @@ class Leaving:
     reason: str
 
 
-Verdict: TypeAlias = Authenticated | Acknowledged | Refused | Leaving | Outgoing
+@dataclass(frozen=True, slots=True)
+class Backfilled:
+    """Messages that the stream missed, fetched in another way: published flagged `backfill`."""
+
+    payloads: tuple[bytes, ...] = field(repr=False)
+
+
+Verdict: TypeAlias = Authenticated | Acknowledged | Refused | Leaving | Outgoing | Backfilled
 """What a frame or an HTTP answer means; an `Outgoing` is the reply that it wants."""
 
 Effect: TypeAlias = Outgoing | HttpRequest | Leaving | Refused

@@ -28,6 +28,8 @@ class VenueLimits:
     """Messages to the venue, of one socket, our pings and pongs among them."""
     shared_messages: Budget | None = None
     """Messages to the venue, of all sockets of the scope."""
+    requests: Budget | None = None
+    """HTTP requests while a socket lives, of all sockets of the scope."""
     sockets: int | None = None
     """Sockets open at a time. With 1 a new one must wait for the end of the old one."""
     symbols: int | None = None

@@ -7,7 +7,7 @@ from virtufin_examples.errors import InvalidInputError
 
 HOSTS = (
     "stream.data.alpaca.markets,stream.data.sandbox.alpaca.markets"
-    ",api.alpaca.markets,paper-api.alpaca.markets"
+    ",data.alpaca.markets,data.sandbox.alpaca.markets,api.alpaca.markets,paper-api.alpaca.markets"
 )
 
 

@@ -11,6 +11,8 @@ ALPACA = "alpaca"
 ALPACA_HOSTS = (
     "stream.data.alpaca.markets",
     "stream.data.sandbox.alpaca.markets",
+    "data.alpaca.markets",
+    "data.sandbox.alpaca.markets",
     "api.alpaca.markets",
     "paper-api.alpaca.markets",
 )

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.venues import (
+    Budget,
     Claim,
     Connector,
     Disposition,
@@ -26,6 +27,7 @@ from virtufin_examples.venues.alpaca._trading_session import TradingSession
 _DATA_HOSTS = frozenset({"stream.data.alpaca.markets", "stream.data.sandbox.alpaca.markets"})
 _TRADING_HOSTS = frozenset({"api.alpaca.markets", "paper-api.alpaca.markets"})
 _TOO_MANY_SECONDS = 5.0  # Alpaca names no time with its 429; users report that a few seconds are enough
+_REQUESTS = Budget(100, 60.0)  # the free plan has 200 a minute; the rest is the user's own
 _MAX_SOCKETS = 10  # of the largest broker plans
 _HTTP_TOO_MANY = 429
 _HTTP_UNAUTHORIZED = 401
@@ -49,6 +51,8 @@ class AlpacaConnector(Connector):
         Option(
             "plan", f"{' or '.join(PLANS)}: its number of symbols is kept here, before a 405", "not known"
         ),
+        Option("backfill", "on: after a gap, fetch missed trades and bars over REST, marked backfill", "off"),
+        Option("rest_url", "where to fetch them", "Alpaca's, or its sandbox's"),
         Option("sockets", "connections that the account may have at an endpoint", "1"),
     )
     claimed = (
@@ -105,6 +109,7 @@ class AlpacaConnector(Connector):
         endpoint = endpoint_of(url)
         return VenueLimits(
             scope=f"{parts.netloc.rpartition('@')[2]}/{endpoint.path}",
+            requests=_REQUESTS,
             sockets=_sockets(options.get("sockets", "1")),
             symbols=allowed_symbols(_plan(options["plan"]), endpoint.kind) if "plan" in options else None,
         )

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.venues import (
     Acknowledged,
     Authenticated,
     Disposition,
+    Effect,
+    HttpRequest,
+    HttpResponse,
     Outgoing,
     Refused,
     Seen,
@@ -18,6 +22,7 @@ from virtufin_examples.venues import (
     Target,
     Verdict,
 )
+from virtufin_examples.venues.alpaca._backfill import backfill_of
 from virtufin_examples.venues.alpaca._codec import MSGPACK_CONTENT_TYPE, WireEncoding, decode, transcode
 from virtufin_examples.venues.alpaca._codes import UNSOLICITED, error_code
 from virtufin_examples.venues.alpaca._endpoints import ANSWERED_CHANNELS, FOLLOWERS, Endpoint
@@ -71,6 +76,8 @@ class MarketSession(Session):
     def __init__(self, endpoint: Endpoint, url: str = "", options: Mapping[str, str] | None = None) -> None:
         super().__init__(url, options)
         self._msgpack_only = endpoint.msgpack_only
+        self._backfill = backfill_of(endpoint, urlsplit(url).hostname or "", self.options)
+        self.observes = self._backfill is not None
         self._hours = StreamHours(endpoint, url)
         self._counted = COUNTED.get(endpoint.kind, frozenset())
         self._channels = frozenset(ANSWERED_CHANNELS[endpoint.kind]) - FOLLOWERS
@@ -132,6 +139,8 @@ class MarketSession(Session):
 
     def opened(self) -> None:
         """A new socket has no subscription; what is wanted stays."""
+        if self._backfill is not None:
+            self._backfill.reopened()
         self._settled = self.entries
         self._settled_passing = frozenset()
         self._in_force = frozenset()
@@ -182,6 +191,8 @@ class MarketSession(Session):
         except InvalidInputError:
             message = None
         action = message.get("action") if isinstance(message, dict) else None
+        if self._backfill is not None and isinstance(message, dict) and action == "auth":
+            self._backfill.authenticated_by(message.get("key"), message.get("secret"))
         asked = _Asked(str(action), lasting=lasting)
         if isinstance(message, dict) and action in {"subscribe", "unsubscribe"}:
             asked.entries = self._entries(message)
@@ -224,9 +235,34 @@ class MarketSession(Session):
         head = payload[:_SCAN_BYTES]
         return any(word in head for word in words)
 
+    # --- what was missed ---
+
+    def observe(self, payload: bytes) -> None:
+        """Remember what came, so that a backfill publishes nothing twice."""
+        if self._backfill is not None:
+            self._backfill.observe(payload)
+
+    def missed(self, from_ns: int, to_ns: int) -> None:
+        """Plan to fetch a gap's trades and bars."""
+        if self._backfill is not None:
+            self._backfill.missed(from_ns, to_ns, self.entries)
+
+    def tick(self, now_ns: int) -> tuple[Effect, ...]:
+        """Return the next request of a backfill."""
+        due = self._backfill.due(now_ns) if self._backfill is not None else None
+        return () if due is None else (due,)
+
+    def responded(self, request: HttpRequest, response: HttpResponse, now_ns: int) -> Verdict | None:
+        """Read a page of a backfill."""
+        if self._backfill is None or not self._backfill.answers(request):
+            return super().responded(request, response, now_ns)
+        return self._backfill.answered(response, now_ns)
+
     def peek(self, payload: bytes) -> list[Seen]:
         """Find the symbols; Alpaca has no sequence numbers."""
         return peek(payload)
+
+    # --- inside ---
 
     def _entries(self, message: Mapping[str, object]) -> frozenset[Entry]:
         entries: set[Entry] = set()
