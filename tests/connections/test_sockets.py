@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
+import struct
 
 import pytest
 from hypothesis import given
@@ -323,3 +325,24 @@ async def test_a_ping_of_ours_is_answered_and_counted():
             socket.ping()
     finally:
         await server.stop()
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize("after_request", [False, True])
+async def test_a_link_that_ends_before_the_upgrade_is_answered_is_a_failed_try(reset, after_request):
+    async def end(reader, writer):
+        if after_request:
+            await reader.readuntil(b"\r\n\r\n")
+        if reset:
+            raw = writer.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()
+
+    server = await asyncio.start_server(end, "127.0.0.1", 0)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(SocketConnectError):
+            await PicowsNetwork().connect(f"ws://127.0.0.1:{port}/", {}, Sink())
+    finally:
+        server.close()
+        await server.wait_closed()

@@ -96,7 +96,8 @@ class PicowsNetwork:
         except asyncio.CancelledError:
             attempt.abandon()
             raise
-        assert isinstance(listener, _Listener)  # noqa: S101 - ours: for the type checker
+        if not isinstance(listener, _Listener):  # picows returns then as if all were well
+            raise SocketConnectError("the link ended before the WebSocket upgrade was answered")
         return listener
 
 
