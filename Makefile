@@ -8,7 +8,7 @@ ARGS ?=
 RECORDED ?= ../shared/data/binance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup example example-dapr test test-dapr test-faults daprd brokers test-recorded check format bench bench-dapr protos lock worker clean
+.PHONY: help setup example example-binance example-dapr test test-dapr test-faults daprd brokers test-recorded check format bench bench-dapr protos lock worker clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ example-dapr: $(VENV)/.run ## the same on Dapr and Redis (the same ARGS)
 	@$(BIN)/python -m deploy.get_daprd >/dev/null
 	@$(BIN)/python -m deploy.get_brokers redis-server >/dev/null
 	@$(BIN)/python scripts/run_alpaca_market_data_example.py --platform dapr $(ARGS)
+
+example-binance: $(VENV)/.run ## run the Binance example (ARGS="--upstream live")
+	@$(BIN)/python scripts/run_binance_market_data_example.py $(ARGS)
 
 test: $(VENV)/.dev ## run the tests (ARGS="tests/frames -k gap")
 	@$(BIN)/python -m pytest $(ARGS)

@@ -19,6 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "scripts" / "run_alpaca_market_data_example.py"
+BINANCE_SCRIPT = ROOT / "scripts" / "run_binance_market_data_example.py"
 _OURS = ("VIRTUFIN_", "ALPACA_", "APCA_", "DAPR_")
 
 

@@ -9,12 +9,16 @@ import msgspec
 import pytest
 
 from tests.example_run.samples import CONNECTED, FAILED, GAP, NOW, NUMBERED_GAP, OTHERS, STEP, frame, summary
+from virtufin_examples.errors import InvalidInputError
+from virtufin_examples.example_run._edits import SymbolsChanged
 from virtufin_examples.example_run._json import (
     frame_event,
     gap_event,
     health_event,
+    refused_event,
     step_event,
     summary_event,
+    symbols_event,
 )
 from virtufin_examples.example_run._output import Output
 from virtufin_examples.example_run._views import JsonView
@@ -30,6 +34,8 @@ LINES = {
     "stale": health_event(OTHERS[0]),
     "restored": health_event(OTHERS[1]),
     "silent": health_event(OTHERS[2]),
+    "symbols": symbols_event(SymbolsChanged(("SOL/USD",), (), 11, 6)),
+    "refused": refused_event(InvalidInputError("s.json: not JSON", hint="correct it")),
     "summary": summary_event(summary()),
     "summary without latency": summary_event(summary(measured=False)),
 }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.example_run.samples import GAP, NOW, NUMBERED_GAP, SECOND, book, frame, trade
@@ -39,6 +40,24 @@ def test_gap_counts_for_its_symbols_or_for_all() -> None:
     market.add_gap(GAP)
     market.add_gap(NUMBERED_GAP)
     assert {row.symbol: row.gaps for row in market.rows} == {"BTC/USD": 2, "ETH/USD": 1}
+
+
+def test_gap_without_symbols_is_its_connections() -> None:
+    market = Market(("AAPL", "MSFT"))
+    market.add(frame(1, trade("AAPL", 1, 1)))
+    market.add(msgspec.structs.replace(frame(1, trade("MSFT", 1, 1)), connection_id="c-2"))
+    market.add_gap(GAP)
+    assert {row.symbol: row.gaps for row in market.rows} == {"AAPL": 1, "MSFT": 0}
+
+
+def test_removed_symbol_stays_away_until_it_is_added_again() -> None:
+    market = Market(("AAPL", "MSFT"))
+    market.change(("SOL",), ("AAPL",))
+    market.add(frame(1, trade("AAPL", 1, 1)))
+    assert [row.symbol for row in market.rows] == ["MSFT", "SOL"]
+    market.change(("AAPL",), ())
+    market.add(frame(2, trade("AAPL", 1, 1)))
+    assert [row.symbol for row in market.rows] == ["MSFT", "SOL", "AAPL"]
 
 
 def test_rate_approaches_the_truth() -> None:

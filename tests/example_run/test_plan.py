@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from virtufin_examples.cli._simulate import SIMULATED_KEY, SIMULATED_SECRET
 from virtufin_examples.client import ClientSettings, EmbeddedSimulator, FeedSettings
-from virtufin_examples.client._embedded import SIMULATOR_KEY, SIMULATOR_SECRET
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.example_run._options import Options, Upstream
 from virtufin_examples.example_run._plan import at_simulator, credentials_for, make_plan
@@ -99,5 +97,20 @@ def test_keys_are_references_save_for_the_simulators_on_a_foreign_gateway(
     assert (verbatim.key, verbatim.secret, verbatim.secrets) == ("k", "s", False)
 
 
-def test_client_and_simulator_agree_on_the_public_keys() -> None:
-    assert (SIMULATOR_KEY, SIMULATOR_SECRET) == (SIMULATED_KEY, SIMULATED_SECRET)
+def test_binance_needs_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = FeedSettings(
+        url="wss://stream.binance.com:9443/stream", channel="trade", symbols=("BTCUSDT",), topic="t"
+    )
+    live = make_plan(
+        dataclasses.replace(OPTIONS, upstream=Upstream.LIVE), settings, client(monkeypatch, keys=False)
+    )
+    assert not live.simulated
+    assert make_plan(OPTIONS, settings, client(monkeypatch, keys=True)).simulated
+    assert credentials_for(make_plan(OPTIONS, settings, client(monkeypatch)), SIMULATOR).secrets
+
+
+def test_faults_are_the_simulators(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = dataclasses.replace(OPTIONS, faults=7)
+    assert make_plan(options, SETTINGS, client(monkeypatch)).simulated
+    with pytest.raises(InvalidInputError, match="--faults 7: only a simulator has them"):
+        make_plan(options, SETTINGS, client(monkeypatch, url="h:1"))

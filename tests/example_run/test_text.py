@@ -23,7 +23,10 @@ from tests.example_run.samples import (
     summary,
     trade,
 )
+from virtufin_examples.client import FeedSettings
+from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.example_run import _views
+from virtufin_examples.example_run._edits import SymbolsChanged
 from virtufin_examples.example_run._header import header_lines, learned_lines
 from virtufin_examples.example_run._lines import event_line, frame_line
 from virtufin_examples.example_run._market import Market
@@ -33,6 +36,10 @@ from virtufin_examples.example_run._summary import summary_lines
 from virtufin_examples.example_run._table import market_table
 from virtufin_examples.example_run._views import LinesView, choose_view
 from virtufin_examples.frames import Frame
+
+
+def of(channel: str) -> FeedSettings:
+    return dataclasses.replace(info().settings, channel=channel)
 
 
 def line(one: Frame) -> str:
@@ -92,7 +99,7 @@ def test_table_fits_in_eighty_columns_with_its_title(channel: str) -> None:
     console = Console(file=io.StringIO(), width=80, record=True)
     console.print(
         market_table(
-            market.rows, title="SIMULATED  x", channel=channel, now_ns=NOW, height=9, notes=["n" * 200]
+            market.rows, title="SIMULATED  x", settings=of(channel), now_ns=NOW, height=9, notes=["n" * 200]
         )
     )
     text = console.export_text()
@@ -104,20 +111,48 @@ def test_table_fits_in_eighty_columns_with_its_title(channel: str) -> None:
     assert "…" not in "".join(text.splitlines()[1:4])
 
 
-def test_table_shows_the_first_of_too_many_symbols_and_ends_with_an_empty_line() -> None:
-    market = Market(tuple(f"S{n}" for n in range(50)))
-    market.add(frame(1, trade("S49", 1, 1)))
-    shown = ["S0", "S1", "S2", "S3", "S4"]
+def table_lines(rows: int, height: int | None, now_ns: int) -> list[str]:
+    market = Market(tuple(f"S{n}" for n in range(rows)))
     console = Console(file=io.StringIO(), width=80, record=True)
-    console.print(market_table(market.rows, title="", channel="trades", now_ns=NOW, height=5, notes=[]))
-    text = console.export_text()
-    assert [line.split()[0] for line in text.splitlines() if line.startswith("S")] == shown
-    assert text.endswith("and 45 more symbols\n\n")
+    console.print(
+        market_table(
+            market.rows, title="", settings=of("trades"), now_ns=now_ns, height=height, notes=["a note"]
+        )
+    )
+    return console.export_text().splitlines()
+
+
+def test_a_table_that_is_too_long_is_shown_page_by_page_within_the_height() -> None:
+    seen: list[str] = []
+    for page in range(5):
+        lines = table_lines(50, 12, page * 4 * SECOND)
+        names = [line.split()[0] for line in lines if line.startswith("S")]
+        assert len(names) == 10
+        assert f"{page * 10 + 1} to {page * 10 + 10} of 50 symbols, page by page" in lines
+        assert lines[-1] == ""
+        assert len(lines) <= 24 - 7
+        seen += names
+    assert seen == [f"S{n}" for n in range(50)]
+
+
+def test_a_table_without_a_limit_has_all_rows() -> None:
+    lines = table_lines(50, None, NOW)
+    assert sum(line.startswith("S") for line in lines) == 50
+    assert not any("page by page" in line for line in lines)
+
+
+def test_changes_and_refusals_have_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    view = choose_view(View.LINES, info().settings, Output(sys.stdout))
+    view.changed(SymbolsChanged(("SOL/USD",), ("BTC/USD",), 11, 6))
+    view.refused(InvalidInputError("s.json: not JSON", hint="correct it"))
+    said = capsys.readouterr().out
+    assert "symbols: added SOL/USD; removed BTC/USD (11 connections, 6 workers)" in said
+    assert "edit refused, nothing changed: s.json: not JSON (fix: correct it)" in said
 
 
 def test_steps_are_numbered_after_the_header() -> None:
     stream = io.StringIO()
-    view = LinesView(Output(stream), ())
+    view = LinesView(Output(stream), of("trades"))
     view.step(STEP)
     view.header(HEADER)
     view.step(STEP)
@@ -130,7 +165,7 @@ def test_steps_are_numbered_after_the_header() -> None:
 @pytest.mark.parametrize(("simulated", "said"), [(True, "SIMULATED"), (False, "live")])
 def test_what_the_header_could_not_say_comes_after_the_steps(simulated: bool, said: str) -> None:
     stream = io.StringIO()
-    view = LinesView(Output(stream), ())
+    view = LinesView(Output(stream), of("trades"))
     view.header(dataclasses.replace(HEADER, simulated=None, engine="", upstream="ws://h/v1"))
     assert not {"SIMULATED", "engine"} & set(stream.getvalue().split())
     view.live(info(simulated=simulated))

@@ -9,10 +9,7 @@ import typer
 
 from virtufin_examples.cli._outcome import print_json, run
 from virtufin_examples.cli._services import AsJson, Ephemeral, Host
-
-# Not secrets: the simulator's public credentials.
-SIMULATED_KEY = "SIMULATED-KEY"
-SIMULATED_SECRET = "SIMULATED-SECRET"
+from virtufin_examples.simulated import SIMULATED_KEY, SIMULATED_SECRET
 
 Faults = Annotated[
     int | None,

@@ -19,10 +19,8 @@ import msgspec
 
 from virtufin_examples.client._shield import finish
 from virtufin_examples.errors import UnavailableError, VirtufinError, error_from_status
+from virtufin_examples.simulated import SIMULATED_KEY, SIMULATED_SECRET
 
-SIMULATOR_KEY = "SIMULATED-KEY"
-SIMULATOR_SECRET = "SIMULATED-SECRET"
-"""The simulator's credentials: public, and worth nothing."""
 SIMULATOR_SECRET_NAME = "alpacasim"
 """Name of the platform's secret that holds them."""
 
@@ -42,12 +40,12 @@ class EmbeddedPlatform(msgspec.Struct, frozen=True):
 
 
 class EmbeddedSimulator(msgspec.Struct, frozen=True):
-    """Where the simulator listens (`url` has no path), and its public credentials."""
+    """Where a simulator listens (`url` has no path), and its public credentials where it wants any."""
 
     url: str
     control: str
-    key: str
-    secret: str
+    key: str = ""
+    secret: str = ""
 
 
 class ErrorLine(msgspec.Struct, frozen=True, tag_field="event", tag="error"):
@@ -198,24 +196,24 @@ def platform_child(environment: Mapping[str, str] | None = None) -> ChildService
     return ChildService("the embedded platform", ("up", "--ephemeral"), EmbeddedPlatform, environment)
 
 
-def simulator_child(*, rate: float | None = None) -> ChildService[EmbeddedSimulator]:
-    """Return an Alpaca simulator on a free port; `rate` is in messages a second."""
+def simulator_child(venue: str = "alpaca", *, rate: float | None = None) -> ChildService[EmbeddedSimulator]:
+    """Return a venue's simulator on a free port; `rate` is in messages a second."""
     flags = () if rate is None else ("--rate", str(rate))
     return ChildService(
-        "the Alpaca simulator",
-        ("simulate", "alpaca", "--port", "0", "--ephemeral", *flags),
+        f"the {venue} simulator",
+        ("simulate", venue, "--port", "0", "--ephemeral", *flags),
         EmbeddedSimulator,
     )
 
 
 def simulator_secret() -> dict[str, str]:
-    """Return the environment that gives the platform's secret store the simulator's credentials.
+    """Return the environment that gives the platform's secret store the Alpaca simulator's credentials.
 
     They may go to any port of this machine: the simulator's is not known when the platform starts.
     """
     prefix = f"VIRTUFIN_SECRET_{SIMULATOR_SECRET_NAME.upper()}"
     return {
-        f"{prefix}_KEY": SIMULATOR_KEY,
-        f"{prefix}_SECRET": SIMULATOR_SECRET,
+        f"{prefix}_KEY": SIMULATED_KEY,
+        f"{prefix}_SECRET": SIMULATED_SECRET,
         f"{prefix}_HOSTS": "127.0.0.1",
     }

@@ -36,6 +36,11 @@ class FeedSymbols:
         """The connections that are to be there, which those of a change that is under way are not yet."""
         return self._connection_ids
 
+    @property
+    def workers(self) -> int:
+        """How many workers serve them."""
+        return len({part.worker for part in self._builder.parts})
+
     async def change(self, add: Sequence[str], remove: Sequence[str]) -> Plan:
         """Add and remove symbols; return what was done, once the venue has confirmed it.
 

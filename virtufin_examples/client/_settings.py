@@ -52,6 +52,10 @@ class ClientSettings(BaseSettings):
         """Whether a pair of Alpaca keys is given; the platform reads them itself."""
         return any(all(self._value(name) for name in pair) for pair in _PAIRS)
 
+    def has_keys(self, venue: str) -> bool:
+        """Whether keys of a venue are given; only Alpaca's can be."""
+        return venue == "alpaca" and self.has_alpaca_keys
+
     def _value(self, variable: str) -> str:
         value: SecretStr = getattr(self, variable.lower())
         return value.get_secret_value()

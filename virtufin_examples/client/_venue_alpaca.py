@@ -55,6 +55,10 @@ class AlpacaVenue:
         """There is none."""
         return frozenset()
 
+    def book_url(self, url: str, symbol: str) -> str:  # noqa: ARG002 - the port's signature
+        """The stream sends whole books."""
+        return ""
+
     def login(self, credentials: Credentials) -> tuple[VenueMessage, ...]:
         """Return the authentication."""
         message = auth_message(credentials.key, credentials.secret)

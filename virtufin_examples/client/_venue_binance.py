@@ -17,6 +17,7 @@ from virtufin_examples.venues.binance import (
     BinanceSession,
     check_channel,
     endpoint_of,
+    snapshot_url,
     stream_name,
     symbols_url,
 )
@@ -68,9 +69,17 @@ class BinanceVenue:
 
     def symbols_url(self, url: str, symbols: Sequence[str]) -> str:
         """The exchange's information; of a host that is not Binance's on the same port."""
+        return symbols_url(url, symbols, rest=self._rest(url))
+
+    def book_url(self, url: str, symbol: str) -> str:
+        """The snapshot of 100 levels a side: the weight of one more request."""
+        return snapshot_url(url, symbol, limit=100, rest=self._rest(url))
+
+    def _rest(self, url: str) -> str:
+        """The base of a host that is not Binance's."""
         parts = urlsplit(url)
-        here = f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
-        return symbols_url(url, symbols, rest="" if self.claims(url) else here)
+        scheme = "https" if parts.scheme == "wss" else "http"
+        return "" if self.claims(url) else f"{scheme}://{parts.netloc}"
 
     def read_symbols(self, body: bytes) -> frozenset[str]:
         """Read the exchange's information."""

@@ -82,6 +82,9 @@ class Venue(Protocol):
     def read_symbols(self, body: bytes) -> frozenset[str]:
         """Read that list; `UnavailableError` when it is none."""
 
+    def book_url(self, url: str, symbol: str) -> str:
+        """Where the snapshot of a book is, that its changes go on from; empty: the stream sends it."""
+
     def login(self, credentials: Credentials) -> tuple[VenueMessage, ...]:
         """What to send first on a new connection."""
 

@@ -15,9 +15,9 @@ from virtufin_examples.connections._sequencer import SequencesExhaustedError
 from virtufin_examples.connections._socket import Message, Socket, SocketEnd
 from virtufin_examples.connections._stream import Stream
 from virtufin_examples.errors import DeadlineError, UnavailableError
+from virtufin_examples.simulated import SIMULATED_HEADER
 from virtufin_examples.venues import Outgoing, Session, Verdict
 
-SIMULATED_HEADER = "x-virtufin-simulated"
 REQUEST_ID_BYTES = 16
 TRY_AGAIN_LATER = 1013
 

@@ -7,6 +7,8 @@ import dataclasses
 from typing import Any
 
 from virtufin_examples.client import Step
+from virtufin_examples.errors import VirtufinError
+from virtufin_examples.example_run._edits import SymbolsChanged
 from virtufin_examples.example_run._summary import Summary
 from virtufin_examples.frames import Frame, FrameFlag, Gap, Restored, Silent, Stale, note_dict
 
@@ -49,6 +51,16 @@ def health_event(item: Stale | Restored | Silent) -> dict[str, Any]:
                 "since_ns": str(item.since_ns),
                 "hint": item.hint,
             }
+
+
+def symbols_event(change: SymbolsChanged) -> dict[str, Any]:
+    """Return the line of a change of symbols that was made."""
+    return {"event": "symbols", **dataclasses.asdict(change)}
+
+
+def refused_event(error: VirtufinError) -> dict[str, Any]:
+    """Return the line of an edit that was refused."""
+    return {"event": "refused", "code": error.code, "message": error.message, "hint": error.hint}
 
 
 def summary_event(summary: Summary) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from virtufin_examples.errors import VirtufinError
+from virtufin_examples.example_run._edits import SymbolsChanged
 from virtufin_examples.frames import Frame, Gap, Item, Late, Restored, Silent, Stale
 from virtufin_examples.venues.alpaca import FrameItem
 
@@ -61,6 +63,18 @@ def event_line(item: Item) -> str:
             return f"late: sequence {frame.sequence}"
         case _:
             return str(item)
+
+
+def change_line(change: SymbolsChanged) -> str:
+    """Return the line of a change of symbols that was made."""
+    parts = [f"added {', '.join(change.added)}"] if change.added else []
+    parts += [f"removed {', '.join(change.removed)}"] if change.removed else []
+    return f"symbols: {'; '.join(parts)} ({change.connections} connections, {change.workers} workers)"
+
+
+def refused_line(error: VirtufinError) -> str:
+    """Return the line of an edit that was refused."""
+    return f"edit refused, nothing changed: {error.message}" + (f" (fix: {error.hint})" if error.hint else "")
 
 
 def _symbols(symbols: tuple[str, ...]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from virtufin_examples.errors import InvalidInputError
+from virtufin_examples.example_run._reading import AlpacaReader, Reader, unreadable
 from virtufin_examples.frames import Frame, Gap
-from virtufin_examples.venues.alpaca import FrameItem, OrderBook, parse_frame
+from virtufin_examples.venues.alpaca import FrameItem
 
 _MOST_DECIMALS = 8
 _SMOOTHING = 0.4  # weight of the newest reading of the rate
@@ -28,7 +30,7 @@ class SymbolRow:
     gaps: int = 0
     counted: int = 0
     decimals: int = 0
-    book: OrderBook | None = None
+    connection_id: str = ""
 
     def price(self, value: float | None) -> str:
         """Return one of its prices, with as many decimals as its prices have had so far."""
@@ -45,10 +47,11 @@ class SymbolRow:
 class Market:
     """Symbols in the order in which they were asked for, then of their first frame."""
 
-    def __init__(self, symbols: tuple[str, ...]) -> None:
+    def __init__(self, symbols: tuple[str, ...], reader: Reader | None = None) -> None:
+        self.reader = reader if reader is not None else AlpacaReader()
         self._rows = {symbol: SymbolRow(symbol) for symbol in symbols if symbol != "*"}
+        self._gone: set[str] = set()
         self._rated_ns = 0
-        self._nameless_gaps = 0
 
     @property
     def rows(self) -> tuple[SymbolRow, ...]:
@@ -61,22 +64,38 @@ class Market:
         A frame that cannot be read is one message that says so.
         """
         try:
-            items = [self._priced(item) for item in parse_frame(frame.data)]
+            items = self.reader.read(frame.data)
         except InvalidInputError as error:
-            return [FrameItem("?", "", {}, text=error.message)]
-        for symbol in {item.symbol for item in items if item.symbol}:
+            return [unreadable(error)]
+        for item in items:
+            if item.symbol and item.symbol not in self._gone:
+                self._price(item)
+        for symbol in {item.symbol for item in items if item.symbol} - self._gone:
             row = self._row(symbol)
             row.frames += 1
             row.received_ns = frame.received_ns
             row.sequence = frame.sequence
+            row.connection_id = frame.connection_id
         return items
 
+    def change(self, added: Iterable[str], removed: Iterable[str]) -> None:
+        """Show symbols from now on, others no more, although a last frame of theirs may come."""
+        self._gone.difference_update(added)
+        self._gone.update(removed)
+        for symbol in added:
+            self._row(symbol)
+        for symbol in self._gone:
+            self._rows.pop(symbol, None)
+
     def add_gap(self, gap: Gap) -> None:
-        """Count a gap for its symbols; one that names none is everybody's."""
-        if not gap.symbols:
-            self._nameless_gaps += 1
-        for row in [self._row(symbol) for symbol in gap.symbols] or self._rows.values():
+        """Count a gap for its symbols; one that names none is for all of its connection."""
+        if gap.symbols:
+            rows = [self._row(symbol) for symbol in gap.symbols]
+        else:
+            rows = [row for row in self._rows.values() if row.connection_id in ("", gap.connection_id)]
+        for row in rows:
             row.gaps += 1
+            self.reader.doubt(row.symbol)
 
     def measure_rates(self, now_ns: int) -> None:
         """Take a reading of every rate; call it about four times a second."""
@@ -92,24 +111,13 @@ class Market:
     def _row(self, symbol: str) -> SymbolRow:
         row = self._rows.get(symbol)
         if row is None:
-            row = self._rows[symbol] = SymbolRow(symbol, gaps=self._nameless_gaps)
+            row = self._rows[symbol] = SymbolRow(symbol)
         return row
 
-    def _priced(self, item: FrameItem) -> FrameItem:
-        if not item.symbol:
-            return item
+    def _price(self, item: FrameItem) -> None:
         row = self._row(item.symbol)
-        if item.type == "o":
-            row.book = row.book or OrderBook(item.symbol)
-            row.book.apply(item.raw)
-            bid, ask = row.book.best_bid, row.book.best_ask
-            row.bid = float(bid.price) if bid else None
-            row.ask = float(ask.price) if ask else None
-            row.note_decimals(row.bid, row.ask)
-            return FrameItem(item.type, item.symbol, item.raw, bid=row.bid, ask=row.ask)
         row.note_decimals(item.price, item.bid, item.ask)
         if item.price is not None:
             row.last, row.size = item.price, item.size
         if item.bid is not None or item.ask is not None:
             row.bid, row.ask = item.bid, item.ask
-        return item

@@ -45,17 +45,20 @@ class Options:
     view: View | None
     keep: bool
     platform: Platform = Platform.EMBEDDED
+    faults: int | None = None
 
 
 _EPILOG = """\
 Without VIRTUFIN_API_URL and --gateway a platform is started for the run and ended with it; without keys of
-Alpaca (ALPACA_API_KEY and ALPACA_API_SECRET) so is a simulator. Both can be set in .env.
+the venue (Alpaca: ALPACA_API_KEY and ALPACA_API_SECRET) so is a simulator. Both can be set in .env.
+Symbols that are added to the settings file, or taken out, while it runs are followed at once.
 
 exit status: 0 it did what was asked, 1 a failure, 2 wrong usage
 
 examples:
   {prog} --frames 50 --json
-  {prog} --settings settings/settings.alpaca.json --view lines
+  {prog} --settings {settings} --view lines
+  {prog} --upstream simulator --faults 7 --duration 600
 """
 
 
@@ -64,7 +67,7 @@ def parse(arguments: Sequence[str], *, prog: str, description: str, settings: Pa
     parser = argparse.ArgumentParser(
         prog=prog,
         description=description,
-        epilog=_EPILOG.format(prog=prog),
+        epilog=_EPILOG.format(prog=prog, settings=f"settings/{settings.name}"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -101,6 +104,9 @@ def parse(arguments: Sequence[str], *, prog: str, description: str, settings: Pa
     )
     output.add_argument("--json", action="store_true", help="print JSON lines only")
     parser.add_argument("--keep", action="store_true", help="leave the feed running on the gateway")
+    parser.add_argument(
+        "--faults", type=int, metavar="SEED", help="have the simulator make things go wrong at random"
+    )
     given = parser.parse_args(arguments)
     view = View.JSON if given.json else View(given.view) if given.view else None
     return Options(
@@ -113,6 +119,7 @@ def parse(arguments: Sequence[str], *, prog: str, description: str, settings: Pa
         view=view,
         keep=given.keep,
         platform=Platform(given.platform),
+        faults=given.faults,
     )
 
 

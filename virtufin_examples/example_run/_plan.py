@@ -30,6 +30,7 @@ class Plan:
 
 def make_plan(options: Options, settings: FeedSettings, client: ClientSettings) -> Plan:
     """Decide; `InvalidInputError` for what cannot be done, before anything starts."""
+    venue = settings.venue
     gateway = options.gateway or client.api_url
     if gateway:
         parse_endpoint(gateway)  # a wrong address is wrong usage, so refused before anything starts
@@ -41,17 +42,22 @@ def make_plan(options: Options, settings: FeedSettings, client: ClientSettings) 
     if options.keep and options.upstream is Upstream.SIMULATOR:
         raise InvalidInputError(
             "--keep: the simulator ends with the script, and the feed with it",
-            hint="run `virtufin simulate alpaca` and name its URL and connector in the settings",
+            hint=f"run `virtufin simulate {venue.name}` and name its URL and connector in the settings",
         )
-    if options.upstream is Upstream.LIVE and not gateway and not client.has_alpaca_keys:
+    has_keys = client.has_keys(venue.name)
+    if options.upstream is Upstream.LIVE and venue.needs_keys and not gateway and not has_keys:
         raise InvalidInputError(
             "--upstream live: ALPACA_API_KEY and ALPACA_API_SECRET are not set",
             hint="set both in the environment or .env, or use --upstream simulator",
         )
     if options.upstream is Upstream.AUTO:
-        simulated = not gateway and not client.has_alpaca_keys
+        simulated = not gateway and not has_keys
     else:
         simulated = options.upstream is Upstream.SIMULATOR
+    if options.faults is not None and not simulated:
+        raise InvalidInputError(
+            f"--faults {options.faults}: only a simulator has them", hint="add --upstream simulator"
+        )
     return Plan(settings, gateway, simulated, options.platform)
 
 
@@ -64,7 +70,7 @@ def at_simulator(settings: FeedSettings, simulator: EmbeddedSimulator) -> FeedSe
 
 def credentials_for(plan: Plan, simulator: EmbeddedSimulator | None) -> Credentials:
     """Return references to secrets of the platform; on a foreign gateway the simulator's public keys."""
-    if simulator is None:
+    if simulator is None or not plan.settings.venue.needs_keys:
         return Credentials.reference(plan.settings.venue.name)
     if plan.own_platform:
         return Credentials.reference(SIMULATOR_SECRET_NAME)

@@ -46,7 +46,7 @@ class Started:
 async def started(plan: Plan, steps: Steps, say: Callable[[str], None]) -> AsyncIterator[Started]:
     """Start what the plan needs, all at once, and end it with the block; `say` gets words on the way."""
     platform = _platform(plan, say) if plan.own_platform else None
-    simulator = simulator_child() if plan.simulated else None
+    simulator = simulator_child(plan.settings.venue.name) if plan.simulated else None
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(name: str, child: ChildService[Line]) -> Line:

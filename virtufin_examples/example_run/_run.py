@@ -16,6 +16,15 @@ from virtufin_examples.client import (
     packed_worker,
 )
 from virtufin_examples.client._steps import Steps
+from virtufin_examples.client._traded import fetch
+from virtufin_examples.errors import VirtufinError
+from virtufin_examples.example_run._edits import (
+    LOOK_SECONDS,
+    Saves,
+    SymbolsChanged,
+    signature_of,
+    symbol_changes,
+)
 from virtufin_examples.example_run._header import Header
 from virtufin_examples.example_run._interrupt import Interrupts, Phase
 from virtufin_examples.example_run._local_engine import local_engine
@@ -25,7 +34,9 @@ from virtufin_examples.example_run._plan import Plan, at_simulator, credentials_
 from virtufin_examples.example_run._platform import Started, started
 from virtufin_examples.example_run._summary import Summary
 from virtufin_examples.example_run._tally import Tally
-from virtufin_examples.example_run._views import TICK_SECONDS, RunView
+from virtufin_examples.example_run._views import TICK_SECONDS, LinesView, RunView
+
+_BOOK_PAUSE_SECONDS = 5.0
 
 
 class ExampleRun:
@@ -58,9 +69,9 @@ class ExampleRun:
         self._view.summary(summary)
 
     async def _feed(self, api: ApiClient, ours: Started) -> Summary:
-        settings = (
-            at_simulator(self._plan.settings, ours.simulator) if ours.simulator else self._plan.settings
-        )
+        settings = self._plan.settings.for_run(self._run_id)
+        if ours.simulator:
+            settings = at_simulator(settings, ours.simulator)
         engine, runtime = Engine(self._options.engine), ""
         if self._plan.own_platform:
             engine, runtime = await asyncio.to_thread(local_engine, engine)
@@ -129,22 +140,27 @@ class ExampleRun:
         reading = asyncio.create_task(self._read(feed, tally), name="frames")
         asked = asyncio.create_task(self._interrupts.asked.wait(), name="interrupt")
         ticking = asyncio.create_task(self._tick(), name="display")
+        following = asyncio.create_task(self._follow_edits(feed), name="settings")
+        books = asyncio.create_task(self._fetch_books(feed), name="books")
         deaths = [asyncio.create_task(child.ended(), name="child") for child in ours.children]
         tasks = (reading, asked, ticking, *deaths)
+        helpers = (following, books)
         try:
             await asyncio.wait(
-                tasks, timeout=self._options.duration_seconds, return_when=asyncio.FIRST_COMPLETED
+                (*tasks, *helpers),
+                timeout=self._options.duration_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
             )
             for death in deaths:
                 if death.done():
                     raise death.result()
-            for own in (reading, ticking):
+            for own in (reading, ticking, *helpers):
                 if own.done():
                     own.result()
         finally:
-            for task in tasks:
+            for task in (*tasks, *helpers):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, *helpers, return_exceptions=True)
 
     async def _read(self, feed: Feed, tally: Tally) -> None:
         async for item in feed:
@@ -152,6 +168,45 @@ class ExampleRun:
             self._view.item(item)
             if tally.frames == self._options.frames:
                 return
+
+    async def _follow_edits(self, feed: Feed) -> None:
+        """Change the feed's symbols as the settings file is edited; what cannot be done is told."""
+        path = self._options.settings
+        current = self._plan.settings
+        saves = Saves(signature_of(path))
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not saves.look(signature_of(path)):
+                continue
+            try:
+                edited = FeedSettings.load(path)
+                added, removed = symbol_changes(current, edited, where=str(path))
+                if added or removed:
+                    await feed.symbols.change(added, removed)
+            except VirtufinError as error:
+                self._view.refused(error)
+                continue
+            current = edited
+            if added or removed:
+                connections, workers = len(feed.symbols.connection_ids), feed.symbols.workers
+                self._view.changed(SymbolsChanged(added, removed, connections, workers))
+
+    async def _fetch_books(self, feed: Feed) -> None:
+        """Fetch the snapshots that the books of a view want, one after the other."""
+        if not isinstance(self._view, LinesView):
+            await asyncio.Event().wait()
+            return
+        reader = self._view.market.reader
+        url, venue = feed.info.settings.url, feed.info.settings.venue
+        while True:
+            for symbol in reader.wants_snapshots():
+                try:
+                    answer = await fetch(venue.book_url(url, symbol))
+                    reader.take_snapshot(symbol, answer.body)
+                except VirtufinError as error:
+                    self._view.note(f"no book of {symbol}: {error.message}")
+                    await asyncio.sleep(_BOOK_PAUSE_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _tick(self) -> None:
         while True:

@@ -6,26 +6,34 @@ import collections
 import sys
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from virtufin_examples.client import FeedInfo, FeedSettings, Step
+from virtufin_examples.errors import VirtufinError
+from virtufin_examples.example_run._edits import SymbolsChanged
 from virtufin_examples.example_run._header import Header, header_lines, learned_lines
 from virtufin_examples.example_run._json import (
     frame_event,
     gap_event,
     health_event,
+    refused_event,
     step_event,
     summary_event,
+    symbols_event,
 )
-from virtufin_examples.example_run._lines import event_line, frame_line
+from virtufin_examples.example_run._lines import change_line, event_line, frame_line, refused_line
 from virtufin_examples.example_run._market import Market
 from virtufin_examples.example_run._options import View
 from virtufin_examples.example_run._output import Output
 from virtufin_examples.example_run._quiet import Quiet
+from virtufin_examples.example_run._reading import reader_for
 from virtufin_examples.example_run._summary import Summary, summary_lines
 from virtufin_examples.frames import Frame, Gap, Item, Restored, Silent, Stale
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 TICK_SECONDS = 0.25
 _NOTES = 5
@@ -52,6 +60,12 @@ class RunView(Protocol):
 
     def tick(self) -> None:
         """Every quarter of a second while live."""
+
+    def changed(self, change: SymbolsChanged) -> None:
+        """Symbols were added or removed."""
+
+    def refused(self, error: VirtufinError) -> None:
+        """An edit of the settings was refused."""
 
     def ended(self) -> None:
         """Data have ended; steps of ending follow."""
@@ -96,6 +110,14 @@ class JsonView:
     def tick(self) -> None:
         """Nothing."""
 
+    def changed(self, change: SymbolsChanged) -> None:
+        """Print it."""
+        self._write(symbols_event(change))
+
+    def refused(self, error: VirtufinError) -> None:
+        """Print it."""
+        self._write(refused_event(error))
+
     def ended(self) -> None:
         """Nothing."""
 
@@ -110,9 +132,9 @@ class JsonView:
 class LinesView:
     """Header and numbered steps, then a line a frame."""
 
-    def __init__(self, output: Output, symbols: tuple[str, ...]) -> None:
+    def __init__(self, output: Output, settings: FeedSettings) -> None:
         self._output = output
-        self._market = Market(symbols)
+        self.market = Market(settings.symbols, reader_for(settings))
         self._steps = 0
         self._header: Header | None = None
         self._quiet = Quiet(time.monotonic_ns())
@@ -152,16 +174,26 @@ class LinesView:
         """Print a line."""
         if isinstance(item, Frame):
             self._quiet.frame(time.monotonic_ns())
-            self._output.line(frame_line(item, self._market.add(item)))
+            self._output.line(frame_line(item, self.market.add(item)))
         else:
-            self._event(event_line(item))
+            self.note(event_line(item))
 
     def tick(self) -> None:
         """Tell a silence."""
         if line := self._quiet.line(time.monotonic_ns()):
-            self._event(line)
+            self.note(line)
 
-    def _event(self, line: str) -> None:
+    def changed(self, change: SymbolsChanged) -> None:
+        """Print a line; rows come and go."""
+        self.market.change(change.added, change.removed)
+        self.note(change_line(change))
+
+    def refused(self, error: VirtufinError) -> None:
+        """Print a line."""
+        self.note(refused_line(error))
+
+    def note(self, line: str) -> None:
+        """Print a line of its own."""
         self._output.line(f"{'':>8}  {line}")
 
     def ended(self) -> None:
@@ -177,63 +209,68 @@ class LinesView:
 class TableView(LinesView):
     """Header and numbered steps, then a table in place."""
 
-    def __init__(self, output: Output, symbols: tuple[str, ...], *, title: str, channel: str) -> None:
+    def __init__(self, output: Output, settings: FeedSettings) -> None:
         from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
         from rich.live import Live  # noqa: PLC0415 - the same
 
-        super().__init__(output, symbols)
-        self._title = title
-        self._channel = channel
+        super().__init__(output, settings)
+        self._title = ""
+        self._settings = settings
         self._notes: collections.deque[str] = collections.deque(maxlen=_NOTES)
         self._console = Console()
-        self._display = Live(console=self._console, auto_refresh=False)
+        self._display = Live(console=self._console, auto_refresh=False, transient=True)
 
     def live(self, info: FeedInfo) -> None:
         """Put the table on the screen."""
         super().live(info)
-        if info.simulated:
-            self._title = f"SIMULATED  {self._title}"
+        settings = info.settings
+        mark = "SIMULATED  " if info.simulated else ""
+        self._title = f"{mark}{settings.venue.title} {settings.channel} on {settings.topic}"
         self._display.start()
 
     def item(self, item: Item) -> None:
         """Take it in; the next tick shows it."""
         if isinstance(item, Frame):
             self._quiet.frame(time.monotonic_ns())
-            for message in self._market.add(item):
+            for message in self.market.add(item):
                 if not message.symbol:  # a control message
                     self._notes.append(f"#{item.sequence} {message.type} {message.text}")
             return
         if isinstance(item, Gap):
-            self._market.add_gap(item)
-        self._event(event_line(item))
+            self.market.add_gap(item)
+        self.note(event_line(item))
 
     def tick(self) -> None:
         """Draw the table."""
         super().tick()
-        self._market.measure_rates(time.time_ns())
+        self.market.measure_rates(time.time_ns())
         self._draw()
 
     def ended(self) -> None:
-        """Leave the last table on the screen."""
-        self._draw()
+        """Leave the whole table on the screen, in place of the page that was there."""
         self._display.stop()
+        self._console.print(self._table(height=None))
         super().ended()
 
-    def _event(self, line: str) -> None:
+    def note(self, line: str) -> None:
+        """Show it below the table."""
         self._notes.append(line)
 
     def _draw(self) -> None:
+        height = max(5, self._console.height - _CHROME_LINES)
+        self._display.update(self._table(height=height), refresh=True)
+
+    def _table(self, *, height: int | None) -> RenderableType:
         from virtufin_examples.example_run._table import market_table  # noqa: PLC0415 - rich, as above
 
-        table = market_table(
-            self._market.rows,
+        return market_table(
+            self.market.rows,
             title=self._title,
-            channel=self._channel,
+            settings=self._settings,
             now_ns=time.time_ns(),
-            height=max(5, self._console.height - _CHROME_LINES),
+            height=height,
             notes=self._notes,
         )
-        self._display.update(table, refresh=True)
 
 
 def choose_view(wanted: View | None, settings: FeedSettings, output: Output) -> RunView:
@@ -241,6 +278,5 @@ def choose_view(wanted: View | None, settings: FeedSettings, output: Output) -> 
     if wanted is View.JSON:
         return JsonView(output, log=lambda text: sys.stderr.write(text + "\n"))
     if wanted is View.TABLE or (wanted is None and sys.stdout.isatty()):
-        title = f"{settings.venue.title} {settings.channel} on {settings.topic}"
-        return TableView(output, settings.symbols, title=title, channel=settings.channel)
-    return LinesView(output, settings.symbols)
+        return TableView(output, settings)
+    return LinesView(output, settings)

@@ -1,11 +1,7 @@
 """Venue servers with seeded data: what the examples and the tests use instead of an exchange."""
 
-from virtufin_examples.simulators._alpaca import (
-    SIMULATED_HEADER,
-    SIMULATED_KEY,
-    SIMULATED_SECRET,
-    AlpacaSimulator,
-)
+from virtufin_examples.simulated import SIMULATED_HEADER, SIMULATED_KEY, SIMULATED_SECRET
+from virtufin_examples.simulators._alpaca import AlpacaSimulator
 from virtufin_examples.simulators._binance import BinanceSimulator
 from virtufin_examples.simulators._binance_recording import BinanceRecording, parse_recording
 from virtufin_examples.simulators._faults import Fault, FaultKind, FaultLine, Faults, parse_plan, random_plan

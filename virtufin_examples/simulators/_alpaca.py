@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
 
 from virtufin_examples.errors import InvalidInputError, NotFoundError, UnavailableError
+from virtufin_examples.simulated import SIMULATED_HEADER, SIMULATED_KEY, SIMULATED_SECRET
 from virtufin_examples.simulators._client_socket import MAX_CLIENT_MESSAGE_BYTES
 from virtufin_examples.simulators._connection import Connection
 from virtufin_examples.simulators._control import ControlServer, Request, Route
@@ -29,10 +30,6 @@ from virtufin_examples.venues.alpaca import (
     find_endpoint,
 )
 from virtufin_examples.venues.alpaca.server import Gate, Outcome, server_for
-
-SIMULATED_HEADER = "x-virtufin-simulated"
-SIMULATED_KEY = "SIMULATED-KEY"  # no secrets: everybody may know what opens a simulator
-SIMULATED_SECRET = "SIMULATED-SECRET"
 
 _MINUTE_SECONDS = 60.0
 _TICK_SECONDS = 0.01

@@ -11,7 +11,7 @@ import msgspec
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
 
 from virtufin_examples.errors import InvalidInputError, UnavailableError
-from virtufin_examples.simulators._alpaca import SIMULATED_HEADER
+from virtufin_examples.simulated import SIMULATED_HEADER
 from virtufin_examples.simulators._binance_connection import BinanceConnection
 from virtufin_examples.simulators._binance_recording import BinanceRecording
 from virtufin_examples.simulators._binance_source import GeneratedSource, RecordedSource, Source

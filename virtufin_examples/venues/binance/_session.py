@@ -81,6 +81,11 @@ class BinanceSession(Session):
         self._note_runs()
 
     @property
+    def market(self) -> Market:
+        """What is traded there."""
+        return self._endpoint.market
+
+    @property
     def streams(self) -> tuple[str, ...]:
         """The streams that are wanted, over all sockets."""
         return tuple(self._wanted)
