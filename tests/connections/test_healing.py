@@ -274,6 +274,7 @@ async def test_what_a_connector_fetches_for_a_gap_is_marked_numbered_and_no_sign
     marked = [item for item in world.items if isinstance(item, Frame) and item.backfilled]
     assert [item.text for item in marked] == ["A 0 one", "A 0 two"]
     assert connection.stream.frames == frames
+    assert world.http.requests[0].headers == {"key": "CANARY"}
     assert len(world.http.requests) == 1  # the budget: the second waits for its minute
     sequences = [item.sequence for item in world.items]
     assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))

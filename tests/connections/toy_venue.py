@@ -105,6 +105,9 @@ class ToySession(Session):
         symbol, number, *_ = payload.decode().split()
         return (Seen(symbol, first=int(number), last=int(number)),)
 
+    def live(self, now_ns):
+        return self.connector.at_live
+
     def tick(self, now_ns):
         if self.connector.asks:
             return [self.connector.asks.pop()]
@@ -141,6 +144,7 @@ class ToyConnector(Connector):
         self.observed = []
         self.missed = []
         self.asks = []
+        self.at_live = []
         self.beat_seconds = 0
         self.is_open = True
         self.quiet = None

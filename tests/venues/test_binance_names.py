@@ -143,7 +143,8 @@ def test_the_connector_claims_binance_and_knows_its_limits():
     assert (limits.connects.count, limits.connects.seconds, limits.symbols) == (300, 300, 1024)
     assert limits.messages.count < LIMITS[Market.SPOT].messages_a_second
     assert limits.socket_seconds == 86_400
-    assert limits.scope == "binance stream.binance.com:9443"
+    assert limits.scope == connector.limits("wss://stream.binance.com:443/ws", {}).scope
+    assert limits.scope != connector.limits("wss://stream.binance.us:9443/ws", {}).scope
     assert connector.limits("ws://127.0.0.1/ws", {"market": "usd_m"}).messages.count == 9
 
 

@@ -12,11 +12,12 @@ from virtufin_examples.venues import Seen
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Numbers `first` to `last` of a symbol that never came."""
+    """Numbers `first` to `last` of a symbol that never came before the message at `index`."""
 
     symbol: str
     first: int
     last: int
+    index: int
 
 
 class Continuity:
@@ -37,7 +38,7 @@ class Continuity:
         """Return the holes before or between these messages; `peek` finds what a frame says."""
         holes: list[Hole] = []
         symbols, runs = self._symbols, self._last
-        for payload, _ in messages:
+        for index, (payload, _) in enumerate(messages):
             for seen in peek(payload):
                 symbols.add(seen.symbol)
                 if not seen.last:
@@ -45,7 +46,7 @@ class Continuity:
                 key = (seen.channel, seen.symbol)
                 last = runs.get(key, 0)
                 if leaves_hole(seen, last):
-                    holes.append(Hole(seen.symbol, last + 1, seen.previous or seen.first - 1))
+                    holes.append(Hole(seen.symbol, last + 1, seen.previous or seen.first - 1, index))
                 runs[key] = seen.last
         return holes
 

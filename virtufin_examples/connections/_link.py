@@ -10,7 +10,7 @@ from typing import Protocol
 
 from virtufin_examples.connections._arbiter import Arbiter, Arrival
 from virtufin_examples.connections._clock import Clock, completed_within
-from virtufin_examples.connections._continuity import Continuity
+from virtufin_examples.connections._continuity import Continuity, Hole
 from virtufin_examples.connections._sequencer import SequencesExhaustedError
 from virtufin_examples.connections._socket import Message, Socket, SocketEnd
 from virtufin_examples.connections._stream import Stream
@@ -210,23 +210,29 @@ class Link:
         return self._socket
 
     def _deliver(self, messages: Sequence[Message], received_ns: int, epoch: int) -> None:
-        if self._continuity is not None:
-            self._look_for_holes(self._continuity, messages, received_ns, epoch)
+        """Hand messages to the stream, each hole of the venue's numbers announced in its place."""
+        start = 0
+        for hole in self._holes(messages):
+            if hole.index > start:
+                self._receive(messages[start : hole.index], received_ns, epoch)
+                start = hole.index
+            self._stream.announce_hole(hole.symbol, hole.first, hole.last, epoch=epoch, now_ns=received_ns)
+        self._receive(messages[start:] if start else messages, received_ns, epoch)
+
+    def _receive(self, messages: Sequence[Message], received_ns: int, epoch: int) -> None:
         self._stream.receive(
             messages, received_ns, epoch=epoch, simulated=self.simulated, mends=not self._reads_answers
         )
 
-    def _look_for_holes(
-        self, continuity: Continuity, messages: Sequence[Message], received_ns: int, epoch: int
-    ) -> None:
+    def _holes(self, messages: Sequence[Message]) -> Sequence[Hole]:
+        if self._continuity is None:
+            return ()
         try:
-            holes = continuity.look(messages, self.session.peek)
+            return self._continuity.look(messages, self.session.peek)
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
             self._continuity = None
             self._owner.noted("ConnectorFailed", f"numbers are followed no more on this socket: {error!r}")
-            return
-        for hole in holes:
-            self._stream.announce_hole(hole.symbol, hole.first, hole.last, epoch=epoch, now_ns=received_ns)
+            return ()
 
     def _arbitrate(self, arbiter: Arbiter, messages: Sequence[Message], received_ns: int) -> None:
         is_control = self.session.is_control

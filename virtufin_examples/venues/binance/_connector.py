@@ -76,8 +76,11 @@ class BinanceConnector(Connector):
     def limits(self, url: str, options: Mapping[str, str]) -> VenueLimits:
         """Return what Binance allows an address on a host."""
         limits = LIMITS[endpoint_of(url, _market(options)).market]
+        parts = urlsplit(url)
+        # Binance serves one host on several ports; elsewhere a port is a server of its own
+        where = parts.hostname if parts.hostname in SITES else parts.netloc.rpartition("@")[2]
         return VenueLimits(
-            scope=f"binance {urlsplit(url).netloc.rpartition('@')[2]}",
+            scope=f"binance {where}",
             connects=Budget(limits.connects, limits.connects_seconds),
             messages=Budget(limits.messages_a_second - _SPARE_MESSAGES, 1.0),
             symbols=limits.streams,
