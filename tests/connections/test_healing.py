@@ -737,3 +737,62 @@ async def test_a_venue_that_sends_every_socket_away_is_not_stormed(world, limits
         await agree(peer, 3)
         await world.clock.advance(0.5)
     assert 3 < len(world.server.attempts) < 25
+
+
+# --- where the gap of a break stands ---
+
+
+async def broken(world, *symbols):
+    """A toy feed whose second socket has just been accepted; its first had brought one frame."""
+    _, peer = await feed(world, *symbols)
+    peer.send_text("A 1 before")
+    await settle()
+    peer.cut()
+    await world.clock.advance(0.5)
+    return await world.server.accept()
+
+
+def told(world):
+    """Frames by text, gaps by whether they had ended."""
+    return [item.ended if isinstance(item, Gap) else item.text for item in world.items]
+
+
+async def test_data_that_come_with_the_last_answer_stand_behind_the_gap(world):
+    second = await broken(world, "A")
+    second.send_text("!ok")
+    await settle()
+    second.send_text("!set A")
+    second.send_text("A 7 after")
+    second.send_text("A 8 later")
+    await settle()
+    assert told(world) == ["A 1 before", "!ok", "!set A", True, "A 7 after", "A 8 later"]
+    assert world.gaps[0].to_ns == world.items[-1].received_ns
+
+
+async def test_data_that_come_before_the_last_answer_stand_behind_a_gap_that_has_not_ended(world):
+    second = await broken(world, "A", "B")
+    second.send_text("!ok")
+    second.send_text("A 7 too early")
+    second.send_text("A 8 too early")
+    await settle()
+    for _ in range(2):
+        second.send_text("!set A B")
+        await settle()
+    early = ["A 7 too early", "A 8 too early"]
+    assert told(world) == ["A 1 before", "!ok", False, *early, "!set A B", "!set A B", True]
+
+
+async def test_where_the_url_says_it_all_the_first_data_stand_behind_the_gap(world):
+    connection, peer = await opened(world, connector=ToyConnector())
+    connection.publish_to(world)
+    peer.send_text("A 1 before")
+    await settle()
+    peer.cut()
+    await world.clock.advance(0.5)
+    second = await world.server.accept()
+    second.send_text("A 7 after")
+    await settle()
+    assert told(world) == ["A 1 before", True, "A 7 after"]
+    await world.clock.advance(1.0)
+    assert connection.is_live
+    assert told(world) == ["A 1 before", True, "A 7 after"]

@@ -313,6 +313,13 @@ class Connection:
         self._move(State.CONNECTED, replayed=replayed)
         self._tell_first(None)
 
+    def data_flows(self, epoch: Epoch, now_ns: int, *, answered: bool) -> None:
+        """Announce the break before them; as one that goes on while the venue has not answered all."""
+        if answered:
+            self._tell_what_was_missed(epoch, self.stream.mended(epoch.number, now_ns))
+        else:
+            self.stream.stays_broken(epoch.number, now_ns)
+
     def went_live(self, epoch: Epoch) -> None:
         """End the break that there was and tell, where a connector can tell."""
         if epoch.session.reads_answers:

@@ -57,6 +57,9 @@ class EpochHost(Protocol):
     def went_up(self, epoch: Epoch, replayed: int) -> None:
         """A socket is open and its handshake answered."""
 
+    def data_flows(self, epoch: Epoch, now_ns: int, *, answered: bool) -> None:
+        """The first data since a break are here; `answered`: so is all that the handshake asked for."""
+
     def went_live(self, epoch: Epoch) -> None:
         """The venue has answered all that was sent, also what the worker sent by hand."""
 
@@ -113,6 +116,7 @@ class Epoch:
         self.up_at = 0.0
         self._peek_failed = False
         self._is_replaying = False
+        self._is_all_sent = False
         self._later: list[tuple[HandshakeMessage, bool]] = []
 
     # --- life ---
@@ -203,6 +207,11 @@ class Epoch:
         """Pass it on."""
         self._host.low()
 
+    def flows(self, received_ns: int) -> None:
+        """Pass it on, with what is known of the handshake."""
+        answered = self._is_all_sent and not self.session.expects()
+        self._host.data_flows(self, received_ns, answered=answered)
+
     # --- before and at the socket ---
 
     async def _prepare(self) -> Ending | None:
@@ -243,6 +252,7 @@ class Epoch:
             samples=context.healing.watch is Watch.SAMPLE and type(self.session).peek is not Session.peek,
         )
         self.session.opened()
+        self._is_all_sent = not host.handshake
         self.link = link
         self._sockets.join(self, link)
         try:
@@ -292,6 +302,7 @@ class Epoch:
             except VirtufinError as error:
                 failure = Ending(f"handshake: {error}", type(error).__name__)
             else:
+                self._is_all_sent = not (parts or self._later)
                 if not await link.answered(seconds):
                     failure = Ending(f"no answer to the handshake within {seconds:g} s", "NoAnswer")
             if failure is not None or self._refusal is not None or link.ended.done():

@@ -40,6 +40,9 @@ class LinkOwner(Protocol):
     def low(self) -> None:
         """More sequences are to be reserved."""
 
+    def flows(self, received_ns: int) -> None:
+        """The first data since a break are about to be handed on."""
+
 
 class Link:
     """The socket of one epoch; a `SocketSink`.
@@ -89,6 +92,26 @@ class Link:
     def received(self, messages: Sequence[Message], received_ns: int) -> None:
         """Number first; only then may anything fail."""
         self.frames += len(messages)
+        if self._stream.is_broken and self._reads_answers:
+            messages = self._begin_again(messages, received_ns)
+        self._take(messages, received_ns)
+
+    def _begin_again(self, messages: Sequence[Message], received_ns: int) -> Sequence[Message]:
+        """Take the answers that come first; have the gap announced before the data behind them."""
+        try:
+            is_control = self.session.is_control
+            first = next((n for n, each in enumerate(messages) if not is_control(each[0])), None)
+        except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
+            self._reads_no_more(error)
+            return messages
+        if first is None:
+            return messages
+        if first:
+            self._take(messages[:first], received_ns)
+        self._owner.flows(received_ns)
+        return messages[first:]
+
+    def _take(self, messages: Sequence[Message], received_ns: int) -> None:
         try:
             if self.arbiter is not None:
                 self._arbitrate(self.arbiter, messages, received_ns)
@@ -274,8 +297,11 @@ class Link:
                 if expecting or control:
                     self._judge(session.received(payload, binary=binary), counted=control)
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
-            self._reads_answers = False
-            self._owner.noted("ConnectorFailed", f"the connector reads no more on this socket: {error!r}")
+            self._reads_no_more(error)
+
+    def _reads_no_more(self, error: Exception) -> None:
+        self._reads_answers = False
+        self._owner.noted("ConnectorFailed", f"the connector reads no more on this socket: {error!r}")
 
     def _count_control(self) -> None:
         self.controls += 1

@@ -90,6 +90,11 @@ class Stream:
             )
             self._break = _Break(Cause.RESTART, grant.lost_epoch, grant.lost_since_ns, announced=True)
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether there is a break that has not ended."""
+        return self._break is not None
+
     def extend(self, last_sequence: int) -> None:
         """Take the next block of numbers."""
         self._sequencer.grant(0, last_sequence)
@@ -136,7 +141,7 @@ class Stream:
             self._announce_break(epoch, now_ns, ended=False)
 
     def mended(self, epoch: int, now_ns: int) -> Gap | None:
-        """End a break, return its gap: the venue has taken the handshake; what came before were no data."""
+        """End a break, return its gap: the venue has taken the handshake, and data may flow."""
         return self._announce_break(epoch, now_ns, ended=True)
 
     def backfill(self, payloads: Sequence[bytes], now_ns: int, *, epoch: int, simulated: bool) -> None:
