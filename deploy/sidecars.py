@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,10 +66,11 @@ def daprd(
     binary: Path | None = None,
     grpc_port: int = 0,
     http_port: int = 0,
+    options: Sequence[str] = (),
 ) -> Sidecar:
     """Return a daprd that is not started yet; port 0 is a free one, without `binary` it is looked for.
 
-    `resources` is the folder of its component files; its log goes to `folder`.
+    `resources` is the folder of its component files; its log goes to `folder`. `options` are further ones.
     """
     folder.mkdir(parents=True, exist_ok=True)
     grpc_port, http_port = grpc_port or free_port(), http_port or free_port()
@@ -85,6 +86,7 @@ def daprd(
         *("--dapr-graceful-shutdown-seconds", "1"),
         *("--resources-path", resources),
         "--enable-metrics=false",
+        *options,
     ]
     # Without NAMESPACE and the like of the caller's; an empty token switches the check off.
     environment = {"DAPR_API_TOKEN": token, "NAMESPACE": ""}

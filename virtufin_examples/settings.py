@@ -43,6 +43,15 @@ class PlatformSettings(_Base):
     workmanager_http_port: Port = 25001
     runtime_grpc_port: Port = 50001
     runtime_http_port: Port = 3500
+    runtime_app_id: Annotated[str, Field(min_length=1)] = "virtufin"
+    """App id of the embedded runtime's app, and of calls that name none."""
+    runtime_app_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where the embedded runtime's app listens; none: it has no app, and subscribers open streams."""
+    runtime_app_protocol: Literal["http", "grpc"] = "http"
+    runtime_resources_path: Path | None = None
+    """Folder with declarative subscriptions of that app."""
+    runtime_strict: bool = False
+    """The embedded runtime does without what is kinder there than with daprd's in-memory components."""
 
     services_file: Path | None = None
     """services.json of the gateway; none: the services that were started with it."""
@@ -55,6 +64,8 @@ class PlatformSettings(_Base):
     dapr_grpc_endpoint: Annotated[str, Field(validation_alias="DAPR_GRPC_ENDPOINT")] = ""
     dapr_grpc_port: Annotated[Port, Field(validation_alias="DAPR_GRPC_PORT")] = 50001
     dapr_api_token: Annotated[SecretStr, Field(validation_alias="DAPR_API_TOKEN")] = SecretStr("")
+    app_api_token: Annotated[SecretStr, Field(validation_alias="APP_API_TOKEN")] = SecretStr("")
+    """What the embedded runtime sends to its app as `dapr-api-token`."""
 
     gateway_retry_attempts: Annotated[int, Field(ge=0, le=20)] = 3
     gateway_retry_base_delay_ms: Annotated[int, Field(ge=10, le=60_000)] = 200

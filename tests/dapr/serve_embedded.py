@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import sys
+from pathlib import Path
 
 from virtufin_examples.bus.embedded import EmbeddedRuntime
 
@@ -13,6 +14,8 @@ from virtufin_examples.bus.embedded import EmbeddedRuntime
 async def serve(options: dict) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    if options.get("resources_path"):
+        options["resources_path"] = Path(options["resources_path"])
     runtime = EmbeddedRuntime(**options)
     await runtime.start()
     await stop.wait()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.dapr import brokers
-from tests.dapr.sidecars import Resources, Sidecar, daprd, embedded, started
+from tests.dapr.sidecars import AppPort, Resources, Sidecar, daprd, embedded, started
 
 
 class Target(enum.StrEnum):
@@ -19,9 +19,12 @@ class Target(enum.StrEnum):
     REDIS = "redis"
     JETSTREAM = "jetstream"
     KAFKA = "kafka"
+    STRICT = "strict"
+    """The embedded runtime with `--strict`, which answers what daprd does in memory: no column of its own."""
 
 
-PUBSUBS = tuple(Target)
+PUBSUBS = (Target.EMBEDDED, Target.IN_MEMORY, Target.REDIS, Target.JETSTREAM, Target.KAFKA)
+_EMBEDDED = (Target.EMBEDDED, Target.STRICT)
 STATES = (Target.EMBEDDED, Target.IN_MEMORY, Target.REDIS)
 LOCKS = (Target.EMBEDDED, Target.REDIS)
 
@@ -57,25 +60,36 @@ class Platform:
 
     def sidecar(self, app_id: str) -> Sidecar:
         """Return the running sidecar of an app id. The embedded runtime is one for all of them."""
-        name = "" if self.target is Target.EMBEDDED else app_id
+        name = "" if self.target in _EMBEDDED else app_id
         if name not in self._sidecars:
             self._sidecars[name] = self.stack.enter_context(started(self.make(app_id)))
         return self._sidecars[name]
 
-    def make(self, app_id: str, *, token: str = "", replace: dict[str, str] | None = None) -> Sidecar:
+    def make(
+        self,
+        app_id: str,
+        *,
+        token: str = "",
+        replace: dict[str, str] | None = None,
+        app: AppPort | None = None,
+    ) -> Sidecar:
         """Return a further sidecar, which is the caller's to start and to end.
 
         `replace` are settings of the component files that the test needs otherwise.
         """
         self._made += 1
         folder = self.folder / f"{app_id}-{self._made}"
-        if self.target is Target.EMBEDDED:
-            return embedded(app_id, folder, token=token)
+        if self.target in _EMBEDDED:
+            return embedded(app_id, folder, token=token, strict=self.target is Target.STRICT, app=app)
         settings = dict(replace or {})
         if self.address:
             settings[_ADDRESSES[self.target]] = self.address
         resources = Resources(folder / "resources", (*_FILES[self.target], _RESILIENCY), settings)
-        return daprd(app_id, folder, resources.write(), token=token)
+        options = ()
+        if app is not None:
+            app.write(resources.folder)
+            options = app.options
+        return daprd(app_id, folder, resources.write(), token=token, options=options)
 
 
 @contextlib.contextmanager

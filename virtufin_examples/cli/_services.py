@@ -21,6 +21,9 @@ HttpPort = Annotated[int | None, typer.Option(min=0, max=65535, help="HTTP port;
 Dapr = Annotated[str | None, typer.Option(help="The sidecar's gRPC address, host:port.")]
 LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the addresses as one JSON line.")]
+Strict = Annotated[
+    bool | None, typer.Option("--strict", help="Be no kinder than daprd's in-memory components.")
+]
 Ephemeral = Annotated[bool, typer.Option(hidden=True, help="End when stdin closes.")]
 
 
@@ -82,12 +85,24 @@ def start_logs(settings: PlatformSettings, name: str) -> None:
 
 
 def runtime(
+    *,
     host: Host = None,
     grpc_port: GrpcPort = None,
     http_port: HttpPort = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of a SQLite file; without it all is in memory.")
     ] = None,
+    app_id: Annotated[
+        str | None, typer.Option(help="App id of the app, and of calls that name none (default virtufin).")
+    ] = None,
+    app_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of an app that subscribes to topics.")
+    ] = None,
+    app_protocol: Annotated[str | None, typer.Option(help="What the app speaks: http or grpc.")] = None,
+    resources_path: Annotated[
+        Path | None, typer.Option(help="Folder with declarative subscriptions of the app.")
+    ] = None,
+    strict: Strict = None,
     log_level: LogLevel = None,
     as_json: AsJson = False,
     ephemeral: Ephemeral = False,
@@ -104,6 +119,11 @@ def runtime(
             host=host,
             runtime_grpc_port=grpc_port,
             runtime_http_port=http_port,
+            runtime_app_id=app_id,
+            runtime_app_port=app_port,
+            runtime_app_protocol=app_protocol,
+            runtime_resources_path=resources_path,
+            runtime_strict=strict,
             data_dir=data,
             log_level=log_level,
         )
@@ -112,9 +132,15 @@ def runtime(
             host=settings.host,
             grpc_port=settings.runtime_grpc_port,
             http_port=settings.runtime_http_port,
+            app_id=settings.runtime_app_id,
             secrets=secrets_from_environment(secret_environment()),
             data_dir=settings.data_dir,
             api_token=settings.dapr_api_token.get_secret_value(),
+            strict=settings.runtime_strict,
+            app_port=settings.runtime_app_port,
+            app_protocol=settings.runtime_app_protocol,
+            app_token=settings.app_api_token.get_secret_value(),
+            resources_path=settings.runtime_resources_path,
         )
         await serve("runtime", service, as_json=as_json, ephemeral=ephemeral)
 

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from virtufin_examples.cli._outcome import print_json, run
-from virtufin_examples.cli._services import AsJson, Ephemeral, Host, LogLevel, announce, open_bus, start_logs
+from virtufin_examples.cli._services import (
+    AsJson,
+    Ephemeral,
+    Host,
+    LogLevel,
+    Strict,
+    announce,
+    open_bus,
+    start_logs,
+)
 from virtufin_examples.cli._settings import load_settings, secret_environment
 
 if TYPE_CHECKING:
@@ -34,6 +43,7 @@ def up(
         Path | None, typer.Option(help="Folder of a SQLite file; without it all is in memory.")
     ] = None,
     free_ports: Annotated[bool, typer.Option(help="Take free ports instead of the usual ones.")] = False,
+    strict: Strict = None,
     log_level: LogLevel = None,
     as_json: AsJson = False,
     ephemeral: Ephemeral = False,
@@ -45,7 +55,9 @@ def up(
         websockets = _websocketmanager(host=host, data=data, log_level=log_level, free_ports=bool(ports))
         try:
             await websockets.spawn()  # first of all: what it has to load is what the start takes longest for
-            settings = load_settings(host=host, data_dir=data, log_level=log_level, **ports)
+            settings = load_settings(
+                host=host, data_dir=data, runtime_strict=strict, log_level=log_level, **ports
+            )
             start_logs(settings, "up")
             await serve_platform(settings, websockets)
         finally:
@@ -108,6 +120,7 @@ async def platform(settings: PlatformSettings, websockets: SupervisedChild) -> A
             secrets=secrets_from_environment(secret_environment()),
             data_dir=settings.data_dir,
             api_token=settings.dapr_api_token.get_secret_value(),
+            strict=settings.runtime_strict,
         )
         runtime_at = await runtime.start()
         stack.push_async_callback(runtime.stop)

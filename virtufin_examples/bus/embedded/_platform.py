@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dapr.proto.runtime.v1 import metadata_pb2, secret_pb2
 from google.protobuf import empty_pb2
 
+from virtufin_examples.bus.embedded._app_client import APP_HOST
 from virtufin_examples.errors import InvalidInputError, VirtufinError
 
 SECRET_STORE_NAME = "secretstore"
@@ -21,10 +22,17 @@ class PlatformService:
         components: Mapping[str, str],
         secrets: Mapping[str, Mapping[str, str]],
         subscriptions: Callable[[str], list[metadata_pb2.PubsubSubscription]],
+        app_port: int | None = None,
+        app_protocol: str = "",
     ) -> None:
         self._components = components
         self._secrets = secrets
         self._subscriptions = subscriptions
+        self._app = None
+        if app_port is not None:
+            self._app = metadata_pb2.AppConnectionProperties(
+                port=app_port, protocol=app_protocol, channel_address=APP_HOST
+            )
         self._extended: dict[str, dict[str, str]] = {}
 
     async def get_metadata(
@@ -40,6 +48,7 @@ class PlatformService:
             extended_metadata={"daprRuntimeVersion": RUNTIME_VERSION, **self._extended.get(app_id, {})},
             subscriptions=self._subscriptions(app_id),
             runtime_version=RUNTIME_VERSION,
+            app_connection_properties=self._app,
         )
 
     async def set_metadata(self, request: metadata_pb2.SetMetadataRequest, app_id: str) -> empty_pb2.Empty:
