@@ -38,16 +38,17 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     if options.ephemeral:
         threading.Thread(target=_await_end_of_stdin, args=(stop,), daemon=True).start()
+    told = threading.Event()  # the addresses; whoever started us reads one line of stdout
     try:
-        return _run(options, stop)
+        return _run(options, stop, told)
     except _StoppedError:
         return DONE
     except VirtufinError as error:
-        _report(error, as_json=options.ephemeral)
+        _report(error, as_json=options.ephemeral and not told.is_set())
         return WRONG_USAGE if isinstance(error, InvalidInputError) else FAILED
 
 
-def _run(options: argparse.Namespace, stop: threading.Event) -> int:
+def _run(options: argparse.Namespace, stop: threading.Event, told: threading.Event) -> int:
     def check() -> None:
         if stop.is_set():
             raise _StoppedError
@@ -64,10 +65,12 @@ def _run(options: argparse.Namespace, stop: threading.Event) -> int:
         )
         with running_on_dapr(platform, say=_say, check=check):
             _announce(platform, as_json=options.ephemeral)
+            told.set()
             while not stop.wait(_LOOK_SECONDS):
                 ended = platform.ended()
                 if ended is not None:
-                    raise UnavailableError(f"{ended.name} ended with status {ended.status}:\n{ended.log}")
+                    _say(ended.log)  # first: what is read is the end
+                    raise UnavailableError(f"{ended.name} ended with status {ended.status}")
     return DONE
 
 
@@ -114,7 +117,7 @@ def _say(text: str) -> None:
 
 
 def _report(error: VirtufinError, *, as_json: bool) -> None:
-    if as_json:  # whoever started us reads one line
+    if as_json:
         line = {"event": "error", "code": error.code, "message": error.message, "hint": error.hint}
         print(json.dumps(line), flush=True)
         return

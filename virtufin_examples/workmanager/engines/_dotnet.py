@@ -50,6 +50,9 @@ class DotnetEngine:
             "DOTNET_NOLOGO": "1",
             "DOTNET_gcServer": "0",
             "COMPlus_gcConcurrent": "0",  # one thread less
+            # No debugger's pipes in the temporary folder, which a host that is killed leaves behind.
+            "DOTNET_EnableDiagnostics": "0",  # .NET 6 and newer
+            "COMPlus_EnableDiagnostics": "0",  # those before
             "MONO_DEBUG": "no-gdb-backtrace",
         }
         if find_dotnet_runtime(environ).kind is DotnetKind.MONO:
