@@ -8,7 +8,7 @@ ARGS ?=
 RECORDED ?= ../shared/data/binance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup example example-binance example-dapr test test-dapr test-faults daprd brokers test-recorded check format bench bench-dapr protos lock worker clean
+.PHONY: help setup example example-binance example-dapr test test-dapr test-faults daprd brokers test-recorded test-schedules soak-faults check format bench bench-dapr protos lock worker clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ test: $(VENV)/.dev ## run the tests (ARGS="tests/frames -k gap")
 
 test-faults: $(VENV)/.dev ## run the seeded schedules of faults (ARGS="--seed 7" repeats one)
 	@$(BIN)/python -m pytest --faults -m schedules $(ARGS)
+
+test-schedules: $(VENV)/.dev ## run 300 simulated schedules of faults (ARGS="--from-seed 7 --schedules 1")
+	@$(BIN)/python -m tests.simulation $(ARGS)
+
+soak-faults: $(VENV)/.dev ## run as many as you like (ARGS="--schedules 5000 --from-seed 1")
+	@$(BIN)/python -m tests.simulation --schedules 5000 $(ARGS)
 
 test-recorded: $(VENV)/.dev ## rebuild real order books from recorded data (RECORDED=folder)
 	@VIRTUFIN_RECORDED_DATA=$(RECORDED) $(BIN)/python -m pytest tests/recorded $(ARGS)

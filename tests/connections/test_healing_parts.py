@@ -229,6 +229,25 @@ def test_a_hole_that_nobody_fills_is_waited_for_and_then_passed():
     assert arbiter.offer(Arrival(2, (b"A 2", False), 260_000_000)) == []
 
 
+def test_what_only_the_later_socket_brought_comes_before_the_first_number_of_the_older_one():
+    arbiter = Arbiter(numbered)
+    arbiter.join(1)
+    arbiter.join(2)
+    script = [(2, b"A 5"), (2, b"A 6"), (1, b"A 7"), (2, b"A 7"), (2, b"A 8")]
+    passed = [each for epoch, text in script for each in arbiter.offer(Arrival(epoch, (text, False), 0))]
+    assert [each.message[0] for each in passed] == [b"A 5", b"A 6", b"A 7", b"A 8"]
+
+
+def test_where_the_older_socket_then_leaves_a_hole_that_is_waited_for():
+    arbiter = Arbiter(numbered)
+    arbiter.join(1)
+    arbiter.join(2)
+    assert arbiter.offer(Arrival(2, (b"A 5", False), 0)) == []
+    assert [each.message[0] for each in arbiter.offer(Arrival(1, (b"A 7", False), 1))] == [b"A 5"]
+    passed = arbiter.offer(Arrival(2, (b"A 6", False), 2))
+    assert [each.message[0] for each in passed] == [b"A 6", b"A 7"]
+
+
 def test_a_venue_that_counts_anew_is_followed():
     arbiter = Arbiter(numbered)
     arbiter.join(1)
@@ -262,10 +281,19 @@ def test_each_kind_of_number_is_followed():
         b"8": Seen("R", last=500, gapless=False),
     }
     continuity = Continuity()
-    holes = continuity.look([(name, False) for name in table], lambda payload: (table[payload],))
+    holes = continuity.look([(name, False) for name in table], lambda payload: (table[payload],), 5)
     assert [(hole.symbol, hole.first, hole.last) for hole in holes] == [("A", 21, 24), ("F", 12, 15)]
+    assert [(hole.since_ns, hole.index) for hole in holes] == [(5, 2), (5, 5)]
     assert continuity.take_symbols() == {"A", "F", "R"}
     assert continuity.take_symbols() == set()
+
+
+def test_a_hole_begins_when_the_symbols_own_last_frame_came():
+    continuity = Continuity()
+    for at, text in enumerate((b"A 1", b"B 1", b"B 2"), 10):
+        assert continuity.look([(text, False)], numbered, at) == []
+    (hole,) = continuity.look([(b"B 3", False), (b"A 3", False)], numbered, 13)
+    assert (hole.symbol, hole.first, hole.last, hole.since_ns, hole.index) == ("A", 2, 2, 10, 1)
 
 
 # --- renewal ---

@@ -194,7 +194,9 @@ class _Audit:
                 self._find(FindingKind.LOSS, f"{self._name(event)}, sent at {event.times_ns[0]}", event)
 
     def _contains(self, gap: Gap, event: Event) -> bool:
-        return any(gap.from_ns - self.slack_ns <= at <= gap.to_ns + self.slack_ns for at in event.times_ns)
+        """Tell whether a gap's time holds an event: from when it was made to when it was sent last."""
+        made_ns = event.entries[0].offered_ns
+        return gap.from_ns - self.slack_ns <= max(event.times_ns) and made_ns <= gap.to_ns + self.slack_ns
 
     # --- what was announced ---
 

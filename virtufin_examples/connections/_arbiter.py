@@ -107,13 +107,14 @@ class Arbiter:
             return self._by_content(arrival)
         if self._is_repeat(arrival.epoch, numbers):
             return self.overdue(arrival.received_ns)
+        earlier = self._before(arrival.epoch, numbers)
         wait_ns = self._wait_ns(arrival.epoch, numbers)
         if wait_ns:
             self._held.append(_Held(arrival, numbers, arrival.received_ns + wait_ns))
             self._held_bytes += len(payload)
-            return self.overdue(arrival.received_ns)
+            return [*earlier, *self.overdue(arrival.received_ns)]
         self._pass(numbers)
-        return [arrival, *self._fitting()]
+        return [*earlier, arrival, *self._fitting()]
 
     def overdue(self, now_ns: int) -> list[Arrival]:
         """Return what has waited long enough for a hole that nobody fills, and what fits behind it."""
@@ -159,6 +160,35 @@ class Arbiter:
             return JOIN_NS
         holes = (leaves_hole(seen, self._last.get((seen.channel, seen.symbol), 0)) for seen in numbers)
         return HOLE_NS if any(holes) else 0
+
+    def _before(self, epoch: int, numbers: Sequence[Seen]) -> list[Arrival]:
+        """Release what comes before the first numbers of a symbol that an older socket brings.
+
+        A socket that joined later has brought them alone, and they waited for just this.
+        """
+        if not self._held or epoch in self._late:
+            return []
+        first = {
+            (seen.channel, seen.symbol): seen.first or seen.last
+            for seen in numbers
+            if (seen.channel, seen.symbol) not in self._last
+        }
+        if not first:
+            return []
+
+        def is_before(seen: Seen) -> bool:
+            return seen.last < first.get((seen.channel, seen.symbol), 0)
+
+        held, self._held = self._held, []
+        passed: list[Arrival] = []
+        for each in held:
+            if all(map(is_before, each.numbers)):
+                self._held_bytes -= len(each.arrival.message[0])
+                self._pass(each.numbers)
+                passed.append(each.arrival)
+            else:
+                self._held.append(each)
+        return passed
 
     def _pass(self, numbers: Sequence[Seen]) -> None:
         for seen in numbers:

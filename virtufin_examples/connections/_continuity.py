@@ -12,11 +12,15 @@ from virtufin_examples.venues import Seen
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Numbers `first` to `last` of a symbol that never came before the message at `index`."""
+    """Numbers `first` to `last` of a symbol that never came.
+
+    They should have come after `since_ns`, when the frame before them did, and before message `index`.
+    """
 
     symbol: str
     first: int
     last: int
+    since_ns: int
     index: int
 
 
@@ -28,16 +32,20 @@ class Continuity:
 
     def __init__(self) -> None:
         self._last: dict[Key, int] = {}
+        self._came_ns: dict[Key, int] = {}
         self._symbols: set[str] = set()
 
     def start_anew(self) -> None:
         """Forget the numbers."""
         self._last.clear()
+        self._came_ns.clear()
 
-    def look(self, messages: Sequence[Message], peek: Callable[[bytes], Sequence[Seen]]) -> list[Hole]:
-        """Return the holes before or between these messages; `peek` finds what a frame says."""
+    def look(
+        self, messages: Sequence[Message], peek: Callable[[bytes], Sequence[Seen]], received_ns: int
+    ) -> list[Hole]:
+        """Return the holes before or between messages of one read; `peek` finds what a frame says."""
         holes: list[Hole] = []
-        symbols, runs = self._symbols, self._last
+        symbols, runs, came_ns = self._symbols, self._last, self._came_ns
         for index, (payload, _) in enumerate(messages):
             for seen in peek(payload):
                 symbols.add(seen.symbol)
@@ -46,8 +54,10 @@ class Continuity:
                 key = (seen.channel, seen.symbol)
                 last = runs.get(key, 0)
                 if leaves_hole(seen, last):
-                    holes.append(Hole(seen.symbol, last + 1, seen.previous or seen.first - 1, index))
+                    end = seen.previous or seen.first - 1
+                    holes.append(Hole(seen.symbol, last + 1, end, came_ns[key], index))
                 runs[key] = seen.last
+                came_ns[key] = received_ns
         return holes
 
     def take_symbols(self) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Protocol
 
 from virtufin_examples.connections._arbiter import Arbiter, Arrival
@@ -235,23 +235,41 @@ class Link:
     def _deliver(self, messages: Sequence[Message], received_ns: int, epoch: int) -> None:
         """Hand messages to the stream, each hole of the venue's numbers announced in its place."""
         start = 0
-        for hole in self._holes(messages):
+        for hole in self._holes(messages, received_ns):
             if hole.index > start:
                 self._receive(messages[start : hole.index], received_ns, epoch)
                 start = hole.index
-            self._stream.announce_hole(hole.symbol, hole.first, hole.last, epoch=epoch, now_ns=received_ns)
+            self._stream.announce_hole(
+                hole.symbol,
+                hole.first,
+                hole.last,
+                since_ns=hole.since_ns,
+                epoch=epoch,
+                now_ns=received_ns,
+            )
         self._receive(messages[start:] if start else messages, received_ns, epoch)
 
     def _receive(self, messages: Sequence[Message], received_ns: int, epoch: int) -> None:
-        self._stream.receive(
+        stream = self._stream
+        if stream.hides_break and self._reads_answers:
+            # data may come before the last part of the handshake is answered, which ends the break
+            is_control = self.session.is_control
+            answers = list(takewhile(lambda message: is_control(message[0]), messages))
+            if answers:
+                stream.receive(answers, received_ns, epoch=epoch, simulated=self.simulated, mends=False)
+                messages = messages[len(answers) :]
+            if not messages:
+                return
+            stream.stays_broken(epoch, received_ns)
+        stream.receive(
             messages, received_ns, epoch=epoch, simulated=self.simulated, mends=not self._reads_answers
         )
 
-    def _holes(self, messages: Sequence[Message]) -> Sequence[Hole]:
+    def _holes(self, messages: Sequence[Message], received_ns: int) -> Sequence[Hole]:
         if self._continuity is None:
             return ()
         try:
-            return self._continuity.look(messages, self.session.peek)
+            return self._continuity.look(messages, self.session.peek, received_ns)
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
             self._continuity = None
             self._owner.noted("ConnectorFailed", f"numbers are followed no more on this socket: {error!r}")

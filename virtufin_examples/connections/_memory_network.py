@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import TypeAlias
 
 from virtufin_examples.connections import _assembly as rules
 from virtufin_examples.connections._clock import Clock
@@ -23,16 +24,23 @@ from virtufin_examples.connections._socket import (
 )
 from virtufin_examples.errors import UnavailableError
 
+Refusal: TypeAlias = UpgradeRefusedError | SocketConnectError
+
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _LINK_BROKE = SocketEnd(1006, "the link broke without a close")
 
 
+def _let_in() -> None:
+    """Let everybody in."""
+
+
 class MemoryServer:
-    """A listening peer. `answers` decides the next upgrades, in order; when it is empty all are accepted."""
+    """A listening peer. `answers` decides the next upgrades, in order; when it is empty, `gate` does."""
 
     def __init__(self, response_headers: Mapping[str, str] = _NO_HEADERS) -> None:
         self.response_headers = dict(response_headers)
-        self.answers: deque[UpgradeRefusedError | SocketConnectError | None] = deque()
+        self.answers: deque[Refusal | None] = deque()
+        self.gate: Callable[[], Refusal | None] = _let_in
         self.attempts: list[int] = []
         self._arrived: asyncio.Queue[MemoryPeer] = asyncio.Queue()
 
@@ -65,7 +73,7 @@ class MemoryNetwork:
         if server is None:
             raise SocketConnectError("connection refused")
         server.attempts.append(self._clock.now_ns())
-        refusal = server.answers.popleft() if server.answers else None
+        refusal = server.answers.popleft() if server.answers else server.gate()
         if refusal is not None:
             raise refusal
         socket = _MemorySocket(sink, self._clock, self._max_bytes)

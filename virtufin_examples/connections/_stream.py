@@ -68,6 +68,11 @@ class Stream:
         """Whether more sequences should be reserved."""
         return self._sequencer.is_low
 
+    @property
+    def hides_break(self) -> bool:
+        """Whether there is a break that has not been announced."""
+        return self._break is not None and not self._break.announced
+
     def grant(self, grant: Grant, now_ns: int) -> None:
         """Take an epoch's numbers; after a restart, announce what may be missing."""
         self._sequencer.grant(grant.first_sequence, grant.last_sequence)
@@ -136,8 +141,10 @@ class Stream:
             self._break = _Break(cause, self.last_frame_epoch, self.last_received_ns)
 
     def stays_broken(self, epoch: int, now_ns: int) -> None:
-        """Announce, once, a break that has not ended: retries go on, or none will be made."""
-        if self._break is not None and not self._break.announced:
+        """Announce, once, a break that has not ended: retries go on, or none will be made; or in spite of it
+        data come already.
+        """
+        if self.hides_break:
             self._announce_break(epoch, now_ns, ended=False)
 
     def mended(self, epoch: int, now_ns: int) -> Gap | None:
@@ -203,16 +210,21 @@ class Stream:
         )
         self._emit(restored, now_ns)
 
-    def announce_hole(self, symbol: str, venue_from: int, venue_to: int, epoch: int, now_ns: int) -> None:
-        """Say that the venue's own numbers from `venue_from` to `venue_to` never came."""
+    def announce_hole(
+        self, symbol: str, venue_from: int, venue_to: int, *, since_ns: int, epoch: int, now_ns: int
+    ) -> None:
+        """Say that the venue's own numbers from `venue_from` to `venue_to` never came.
+
+        The symbol's frame before them came at `since_ns`, the one after them at `now_ns`.
+        """
         gap = Gap(
             topic="",
             connection_id=self._connection_id,
             epoch_before=self.last_frame_epoch or epoch,
             epoch_after=epoch,
             cause=Cause.VENUE_SEQUENCE,
-            from_ns=self.last_received_ns or now_ns,
-            to_ns=max(now_ns, self.last_received_ns),  # a frame that had to wait came before
+            from_ns=min(since_ns, now_ns),  # of two sockets, one may be behind
+            to_ns=max(since_ns, now_ns),
             sequence=self._sequencer.take(),
             symbols=(symbol,),
             venue_from=venue_from,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -77,7 +78,7 @@ class ManagerEnvironment:
 
 
 class ConnectionManager:
-    """All connections of this process."""
+    """All connections of this process. `randomness` is for their back-off."""
 
     def __init__(
         self,
@@ -88,8 +89,10 @@ class ConnectionManager:
         index: ConnectionIndex,
         connectors: ConnectorRegistry,
         instance_id: str,
+        randomness: Callable[[], float] = random.random,
     ) -> None:
         self._environment = environment
+        self._randomness = randomness
         self._bus = bus
         self._hub = hub
         self._index = index
@@ -209,7 +212,9 @@ class ConnectionManager:
     def _manage(
         self, spec: ConnectionSpec, keeper: RecordKeeper, handshake: tuple[HandshakeMessage, ...] = ()
     ) -> ManagedConnection:
-        connection = Connection(spec, self._environment, keeper, handshake=handshake)
+        connection = Connection(
+            spec, self._environment, keeper, handshake=handshake, randomness=self._randomness
+        )
         managed = ManagedConnection(connection, keeper, self._environment.observer)
         self._connections[spec.id] = managed
         self._renew(managed)

@@ -1,0 +1,96 @@
+"""Some simulated schedules: `make test-schedules` runs 300, `pytest tests/simulation --seed N` one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulation.__main__ import problems
+from tests.simulation.plan import Kind, Mode, draw, mode_of
+from tests.simulation.schedule import FRAMES, run_schedule
+from virtufin_examples.connections._stream import Stream
+from virtufin_examples.frames import Frame
+from virtufin_examples.frames._reorder import Reorder
+
+SAMPLE = range(12)
+
+
+def pytest_generate_tests(metafunc):
+    if "seed" in metafunc.fixturenames:
+        given = metafunc.config.getoption("--seed")
+        metafunc.parametrize("seed", SAMPLE if given is None else [given])
+
+
+def test_every_account_closes(seed):
+    outcome = run_schedule(seed)
+    assert problems(outcome) == []
+    assert outcome.frames >= FRAMES
+
+
+def test_the_same_seed_gives_the_same_stream_whatever_the_order_of_sets():
+    program = "import sys; from tests.simulation.schedule import run_schedule\n"
+    program += "print(*(run_schedule(seed, frames=2000).digest for seed in (2, 3)))"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_another_seed_gives_another_stream():
+    assert run_schedule(0, frames=500).digest != run_schedule(6, frames=500).digest
+
+
+def test_any_sixty_seeds_in_a_row_plan_all_faults_in_all_modes():
+    for first in (0, 1000):
+        seeds = range(first, first + 60)
+        assert {mode_of(seed) for seed in seeds} == set(Mode)
+        assert {fault.kind for seed in seeds for fault in draw(seed, mode_of(seed))} == set(Kind)
+
+
+def swallow_gaps(monkeypatch):
+    monkeypatch.setattr(Stream, "_announce_break", lambda self, *_, **__: setattr(self, "_break", None))
+
+
+def lose_a_frame(monkeypatch):
+    receive = Stream.receive
+
+    def losing(self, messages, *parts, **options):
+        if self.frames < 1000 <= self.frames + len(messages):
+            self.frames += 1
+            messages = messages[:-1]
+        if messages:
+            receive(self, messages, *parts, **options)
+
+    monkeypatch.setattr(Stream, "receive", losing)
+
+
+def repeat_a_frame(monkeypatch):
+    hand_out = Reorder._hand_out
+
+    def repeating(self, item, out):
+        hand_out(self, item, out)
+        if isinstance(item, Frame) and item.sequence == 1000:
+            out.append(item)
+
+    monkeypatch.setattr(Reorder, "_hand_out", repeating)
+
+
+@pytest.mark.parametrize(
+    ("plant", "found"),
+    [(swallow_gaps, "loss"), (lose_a_frame, "loss"), (repeat_a_frame, "repeat")],
+    ids=["swallowed gaps", "a loss", "a repeat"],
+)
+def test_a_fault_planted_in_the_chain_is_found(plant, found, monkeypatch):
+    plant(monkeypatch)
+    outcome = run_schedule(4, frames=2000)
+    assert any(found in problem for problem in problems(outcome))
