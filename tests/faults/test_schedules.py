@@ -1,0 +1,44 @@
+"""Seeded schedules of faults on real sockets between real processes: the subscriber's account must close.
+
+Simulator, fault proxy, WebSocketManager, fault proxy, embedded runtime, `subscribe()`. What the venue sent is
+read from the simulator's bytes where they enter the proxy. Run by `make test-faults`; `ARGS="--seed 7"`
+repeats one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tests.faults.machine import running
+from tests.faults.plan import random_plan
+
+SCHEDULES = 20
+
+
+@pytest.mark.schedules(SCHEDULES)
+async def test_the_account_closes(machine, seed):
+    venue_name = ("alpaca", "binance")[seed % 2]
+    encoding = ("batch", "frame")[seed // 2 % 2]
+    of_venue = seed % 5 != 4
+    of_bus = seed % 5 >= 3
+    topic = f"faults-{seed}"
+    async with running(machine, venue_name, seed=seed, topic=topic, encoding=encoding) as (run, venue, bus):
+        await run.until(lambda: len(run.items) > 20)
+        plans = []
+        if of_venue:
+            plans.append(venue.carry_out(random_plan(seed), run.struck))
+        if of_bus:
+            plans.append(bus.carry_out(random_plan(seed + 1000, corrupts=False), run.struck_bus))
+        await asyncio.gather(*plans)
+        until_ns = time.time_ns()
+        await run.until_received_after(until_ns)
+
+    result = run.auditor.audit(run.account, until_ns=until_ns)
+
+    print(f"seed {seed}: {venue_name}, {encoding}, {', '.join(run.kinds)}; {result.summary()}")  # noqa: T201 - pytest shows it of one that fails
+    assert result.is_closed, "\n".join(map(str, result.findings[:10]))
+    assert result.sent > 100
+    assert bool(run.gaps) or not of_venue
