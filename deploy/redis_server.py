@@ -19,12 +19,12 @@ def redis(folder: Path) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
 
 
-def redis_process(folder: Path) -> tuple[Process, int]:
-    """Return a redis-server that is not started yet, and its port."""
+def redis_process(folder: Path, *, durable: bool = False) -> tuple[Process, int]:
+    """Return a redis-server, not started yet, and its port; a `durable` one keeps what it acknowledged."""
     port = free_port()
-    place = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
-    in_memory = ["--save", "", "--appendonly", "no"]
-    return Process("redis", [find_program("redis-server"), *place, *in_memory], folder), port
+    place = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--save", ""]
+    kept = ["--appendonly", "yes", "--appendfsync", "always"] if durable else ["--appendonly", "no"]
+    return Process("redis", [find_program("redis-server"), *place, *kept], folder), port
 
 
 def speaks_redis(host: str, port: int) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from deploy.get_brokers import find_kafka, find_program
@@ -23,18 +23,36 @@ STREAMS = {"CONFORMANCE": "conformance.>", "DEAD": "dead.>"}
 @contextlib.contextmanager
 def nats(folder: Path) -> Iterator[str]:
     """Run nats-server with JetStream and a memory stream for the suite's topics; yield its address."""
+    process, port, ready = nats_process(folder)
+    with running(process, ready):
+        create_streams(port, storage="memory")
+        yield f"127.0.0.1:{port}"
+
+
+def nats_process(folder: Path) -> tuple[Process, int, Callable[[], bool]]:
+    """Return a nats-server with JetStream, not started yet, its port, and what tells that it is ready."""
     port, monitor = free_port(), free_port()
     command = [find_program("nats-server"), "-a", "127.0.0.1", "-p", str(port), "-m", str(monitor)]
     process = Process("nats", [*command, "-js", "-sd", folder], folder)
-    with running(process, lambda: answers(f"http://127.0.0.1:{monitor}/healthz")):
-        for name, subjects in STREAMS.items():
-            _create_stream(port, name, subjects)
-        yield f"127.0.0.1:{port}"
+    return process, port, lambda: answers(f"http://127.0.0.1:{monitor}/healthz")
+
+
+def create_streams(port: int, *, storage: str) -> None:
+    """Create the streams of the suite's topics."""
+    for name, subjects in STREAMS.items():
+        _create_stream(port, name, subjects, storage)
 
 
 @contextlib.contextmanager
 def kafka(folder: Path) -> Iterator[str]:
     """Run Kafka as one process, broker and controller; yield its address."""
+    process, port = kafka_process(folder)
+    with running(process, lambda: accepts(port)):
+        yield f"127.0.0.1:{port}"
+
+
+def kafka_process(folder: Path) -> tuple[Process, int]:
+    """Return a Kafka whose folders are made and that is not started yet, and its port."""
     port, controller = free_port(), free_port()
     settings = {
         "process.roles": "broker,controller",
@@ -65,19 +83,17 @@ def kafka(folder: Path) -> Iterator[str]:
     subprocess.run(
         [*storage, "format", "-t", cluster_id, "-c", str(config)], capture_output=True, check=True, cwd=folder
     )
-    process = Process("kafka", [*java, "kafka.Kafka", config], folder)
-    with running(process, lambda: accepts(port)):
-        yield f"127.0.0.1:{port}"
+    return Process("kafka", [*java, "kafka.Kafka", config], folder), port
 
 
-def _create_stream(port: int, name: str, subjects: str) -> None:
+def _create_stream(port: int, name: str, subjects: str, storage: str) -> None:
     """Ask for a stream in NATS' own protocol: a request is a publish that names where to answer."""
     stream = {
         "name": name,
         "subjects": [subjects],
         "retention": "limits",
         "discard": "old",
-        "storage": "memory",
+        "storage": storage,
         "max_age": 60 * _NS_PER_SECOND,
         "max_bytes": 256 * 1024 * 1024,
         "duplicate_window": _NS_PER_SECOND // 10,
