@@ -163,6 +163,13 @@ def start_simulator(run: Callable[..., Program]) -> dict:
     return {**program.until(lambda line: "control" in line), "program": program}
 
 
+def start_binance_simulator(run: Callable[..., Program], *flags: str) -> dict:
+    """Start Binance's simulator; return its addresses and the program."""
+    cli = ("-m", "virtufin_examples.cli")
+    program = run(*cli, "simulate", "binance", "--port", "0", "--ephemeral", "--rate", "300", *flags)
+    return {**program.until(lambda line: "control" in line), "program": program}
+
+
 def keys_of(simulator: dict) -> dict[str, str]:
     """Its keys as if they were an account's, allowed to go to this machine."""
     return {

@@ -1,7 +1,8 @@
-"""`virtufin feed start|list|stop` and `virtufin check`: feeds that last beyond a script."""
+"""`virtufin feed start|list|stop|symbols` and `virtufin check`: feeds that last beyond a script."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,11 +21,25 @@ feed = typer.Typer(
     no_args_is_help=True,
 )
 
+symbols = typer.Typer(
+    help="Change the symbols of a feed while it runs; the others flow on.",
+    epilog="Example: virtufin feed symbols add 5f0c2a9e SOLUSDT XRPUSDT",
+    no_args_is_help=True,
+)
+
+FeedName = Annotated[
+    str, typer.Argument(metavar="FEED", help="A run's id (see `feed list`), a topic or a connection.")
+]
+Symbols = Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="As the venue spells them.")]
+Channel = Annotated[
+    str, typer.Option(help="Channel of the symbols, where the feed was not opened with a settings file.")
+]
 SettingsFile = Annotated[Path, typer.Argument(help="A feed's settings: url, channel, symbols, topic.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the group and `check`."""
+    feed.add_typer(symbols, name="symbols")
     app.add_typer(feed, name="feed")
     app.command(epilog="Example: virtufin check settings/settings.alpaca.json")(check)
 
@@ -92,12 +107,13 @@ def start(
                         "run": info.run_id,
                         "worker": info.worker.id,
                         "connection": info.connection_id,
-                        "topic": wanted.topic,
+                        "topic": info.settings.topic,
                     }
                 )
             else:
                 typer.echo(
-                    f"feed {info.run_id} runs onto {wanted.topic}; end it: virtufin feed stop {info.run_id}"
+                    f"feed {info.run_id} runs onto {info.settings.topic}; "
+                    f"end it: virtufin feed stop {info.run_id}"
                 )
 
     run(work(), as_json=as_json)
@@ -165,5 +181,45 @@ def stop(
             print_json({"event": "stopped", "run": run_id})
         else:
             typer.echo(f"feed {run_id} stopped")
+
+    run(work(), as_json=as_json)
+
+
+@symbols.command(epilog="Example: virtufin feed symbols add 5f0c2a9e SOLUSDT XRPUSDT")
+def add(
+    name: FeedName, names: Symbols, channel: Channel = "", gateway: Gateway = None, as_json: AsJson = False
+) -> None:
+    """Add symbols; returns when the venue has confirmed them."""
+    _change(name, channel, gateway, as_json=as_json, added=names)
+
+
+@symbols.command(epilog="Example: virtufin feed symbols remove binance-depth-5f0c2a9e SOLUSDT")
+def remove(
+    name: FeedName, names: Symbols, channel: Channel = "", gateway: Gateway = None, as_json: AsJson = False
+) -> None:
+    """Remove symbols; returns when the venue has confirmed it. The last one stays."""
+    _change(name, channel, gateway, as_json=as_json, removed=names)
+
+
+def _change(
+    name: str,
+    channel: str,
+    gateway: str | None,
+    *,
+    as_json: bool,
+    added: Sequence[str] = (),
+    removed: Sequence[str] = (),
+) -> None:
+    async def work() -> None:
+        from virtufin_examples.client import change_symbols
+
+        async with api_client(gateway) as api:
+            plan = await change_symbols(api, name, add=added, remove=removed, channel=channel)
+        if as_json:
+            print_json({"event": "symbols", "feed": name, "added": plan.added, "removed": plan.removed})
+            return
+        done = [f"added {', '.join(plan.added)}"] if plan.added else []
+        done += [f"removed {', '.join(plan.removed)}"] if plan.removed else []
+        typer.echo(f"feed {name}: {'; '.join(done) or 'it has them already'}")
 
     run(work(), as_json=as_json)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from virtufin_examples.client._replay import Replay, Replayed, default_topic, open_replay
     from virtufin_examples.client._replies import ConnectionInfo, Connections, Created, Reply, Stopped
     from virtufin_examples.client._requests import Requests
+    from virtufin_examples.client._running_symbols import change_symbols
     from virtufin_examples.client._settings import ClientSettings
     from virtufin_examples.client._steps import Step
     from virtufin_examples.client._subscribe import Subscription, subscribe, subscribe_blocking
@@ -69,6 +70,7 @@ _MODULES = {
     "_replay": ("Replay", "Replayed", "default_topic", "open_replay"),
     "_replies": ("ConnectionInfo", "Connections", "Created", "Reply", "Stopped"),
     "_requests": ("Requests",),
+    "_running_symbols": ("change_symbols",),
     "_settings": ("ClientSettings",),
     "_steps": ("Step",),
     "_subscribe": ("Subscription", "subscribe", "subscribe_blocking"),
@@ -132,6 +134,7 @@ __all__ = [
     "WorkerCommands",
     "WorkerInfo",
     "WorkerStatus",
+    "change_symbols",
     "close_feed",
     "default_topic",
     "feed_status",
