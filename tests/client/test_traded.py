@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from virtufin_examples.client._traded import Answer, check_traded
+from virtufin_examples.client._http import Answer
+from virtufin_examples.client._traded import check_traded
 from virtufin_examples.client._venue import venue_named
 from virtufin_examples.errors import InvalidInputError, UnavailableError
 

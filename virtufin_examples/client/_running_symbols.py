@@ -35,8 +35,8 @@ async def change_symbols(
     `feed` is a run, a topic or a connection. Nothing is opened or closed: new symbols go to the connections
     with the fewest. `channel` is only needed where the feed's connections do not tell theirs.
     Raises `NotFoundError` for an unknown feed, `InvalidInputError` for a symbol that cannot be added or that
-    is not there to be removed, `ResourceLimitError` where the venue allows no more, `VenueError` where it refuses;
-    nothing has changed then.
+    is not there to be removed, `ResourceLimitError` where the venue allows no more, `VenueError` where it
+    refuses; nothing has changed then.
     """
     manager = WebSocketManagerClient(api)
     running = _find(feed, await manager.list_connections(), channel)

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import urllib.error
-import urllib.request
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from virtufin_examples.client._http import Answer, fetch
 from virtufin_examples.errors import InvalidInputError, UnavailableError
 
 if TYPE_CHECKING:
     from virtufin_examples.client._venue_port import Venue
 
-FETCH_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer."""
-
-    status: int
-    body: bytes
-
 
 Fetch = Callable[[str], Awaitable[Answer]]
-
-
-async def fetch(url: str) -> Answer:
-    """GET a URL; `UnavailableError` when nobody answers in time."""
-
-    def get() -> Answer:
-        try:
-            with urllib.request.urlopen(url, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - http(s), made by a venue
-                return Answer(answer.status, answer.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, error.read())
-        except OSError as error:
-            raise UnavailableError(f"{url.partition('?')[0]}: {error}") from None
-
-    return await asyncio.to_thread(get)
 
 
 async def check_traded(venue: Venue, url: str, symbols: Sequence[str], *, get: Fetch = fetch) -> str:

@@ -65,6 +65,7 @@ def refused_event(error: VirtufinError) -> dict[str, Any]:
 
 def summary_event(summary: Summary) -> dict[str, Any]:
     """Return the last line."""
+    account = {"account": summary.account.figures()} if summary.account is not None else {}
     return {
         "event": "summary",
         "frames": summary.tally.frames,
@@ -75,4 +76,5 @@ def summary_event(summary: Summary) -> dict[str, Any]:
         "upstream": summary.upstream,
         "platform": summary.platform,
         "latency_ms": dataclasses.asdict(summary.tally.latency()),
+        **account,
     }

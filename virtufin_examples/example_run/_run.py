@@ -15,9 +15,10 @@ from virtufin_examples.client import (
     open_feed,
     packed_worker,
 )
+from virtufin_examples.client._http import fetch
 from virtufin_examples.client._steps import Steps
-from virtufin_examples.client._traded import fetch
-from virtufin_examples.errors import VirtufinError
+from virtufin_examples.errors import PreconditionError, VirtufinError
+from virtufin_examples.example_run._audit import RunAudit
 from virtufin_examples.example_run._edits import (
     LOOK_SECONDS,
     Saves,
@@ -59,6 +60,7 @@ class ExampleRun:
         self._view = view
         self._interrupts = interrupts
         self._run_id = new_run_id()
+        self._audit: RunAudit | None = None
 
     async def run(self) -> None:
         """Open, show, end; raises `VirtufinError`s, and `CancelledError` when interrupted while opening."""
@@ -67,6 +69,10 @@ class ExampleRun:
             async with ApiClient(gateway, self._key) as api:
                 summary = await self._feed(api, ours)
         self._view.summary(summary)
+        if summary.account is not None and not summary.account.is_closed:
+            raise PreconditionError(
+                summary.account.summary(), hint=f"--faults {self._options.faults} makes the same faults again"
+            )
 
     async def _feed(self, api: ApiClient, ours: Started) -> Summary:
         settings = self._plan.settings.for_run(self._run_id)
@@ -76,6 +82,10 @@ class ExampleRun:
         if self._plan.own_platform:
             engine, runtime = await asyncio.to_thread(local_engine, engine)
         await self._show_header(api, settings, engine, runtime)
+        audit = account = None
+        if ours.simulator and self._options.faults is not None:
+            audit = self._audit = RunAudit(ours.simulator.control, self._options.faults)
+            await audit.begin()
         async with open_feed(
             settings,
             api=api,
@@ -90,12 +100,18 @@ class ExampleRun:
             tally = Tally(feed.info.opened_ns)
             self._interrupts.phase = Phase.LIVE
             self._view.live(feed.info)
+            if audit is not None:
+                await audit.disturb()
             try:
                 await self._until_the_end(feed, tally, ours)
             finally:
                 self._interrupts.phase = Phase.CLOSING
                 tally.end(time.time_ns())
                 self._view.ended()
+            if audit is not None:
+                with Steps(self._view.step).step("audit") as note:
+                    account = await audit.finish(feed)
+                    note.detail = "account closed" if account.is_closed else "account NOT closed"
         return Summary(
             run_id=self._run_id,
             tally=tally,
@@ -104,6 +120,7 @@ class ExampleRun:
             platform=self._platform(api, feed),
             simulated=feed.info.simulated,
             kept=self._options.keep,
+            account=account,
         )
 
     def _platform(self, api: ApiClient, feed: Feed) -> str:
@@ -165,6 +182,8 @@ class ExampleRun:
     async def _read(self, feed: Feed, tally: Tally) -> None:
         async for item in feed:
             tally.add(item, time.time_ns())
+            if self._audit is not None:
+                self._audit.received(item)
             self._view.item(item)
             if tally.frames == self._options.frames:
                 return

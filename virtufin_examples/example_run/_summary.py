@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from virtufin_examples.audit import AuditResult
 from virtufin_examples.example_run._options import Upstream
 from virtufin_examples.example_run._tally import Latency, Tally
+
+_SHOWN_FINDINGS = 5
+_FINDING_WIDTH = 68
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,8 @@ class Summary:
     platform: str
     simulated: bool
     kept: bool
+    account: AuditResult | None = None
+    """Of a run with faults."""
 
     @property
     def upstream(self) -> str:
@@ -35,6 +41,7 @@ def summary_lines(summary: Summary) -> list[str]:
         f"  frames    {tally.frames} in {tally.seconds:.1f} s, {tally.rate:.1f}/s",
         f"  gaps      {tally.gaps}, {tally.gap_ms:g} ms in all",
         f"  latency   {_latency(tally.latency())}",
+        *_account(summary.account),
         f"  engine    {summary.engine} on {summary.runtime}",
         f"  upstream  {summary.upstream}, platform {summary.platform}",
         f"  left      {_left(summary)}",
@@ -45,6 +52,20 @@ def _latency(latency: Latency) -> str:
     if latency.max is None:
         return "not measured: every frame had arrived before the feed was open"
     return f"p50 {latency.p50:g} ms, p99 {latency.p99:g} ms, max {latency.max:g} ms"
+
+
+def _account(account: AuditResult | None) -> list[str]:
+    if account is None:
+        return []
+    found = "closed" if account.is_closed else f"NOT closed, {len(account.findings)} findings"
+    frames = f"{account.sent:,} frames sent, {account.delivered:,} delivered,"
+    faults = f"{account.faults} faults of {account.injected_ns / 1e9:.0f} s"
+    lines = [
+        f"  account   {found}: {frames}",
+        f"            {account.in_gaps:,} in {account.gaps} announced gaps; {faults}",
+    ]
+    findings = (str(finding)[:_FINDING_WIDTH] for finding in account.findings[:_SHOWN_FINDINGS])
+    return lines + [f"            {finding}" for finding in findings]
 
 
 def _left(summary: Summary) -> str:

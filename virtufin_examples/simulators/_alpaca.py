@@ -11,6 +11,7 @@ from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithLis
 
 from virtufin_examples.errors import InvalidInputError, NotFoundError, UnavailableError
 from virtufin_examples.simulated import SIMULATED_HEADER, SIMULATED_KEY, SIMULATED_SECRET
+from virtufin_examples.simulators._account_keeper import AccountKeeper
 from virtufin_examples.simulators._client_socket import MAX_CLIENT_MESSAGE_BYTES
 from virtufin_examples.simulators._connection import Connection
 from virtufin_examples.simulators._control import ControlServer, Request, Route
@@ -78,6 +79,7 @@ class AlpacaSimulator:
         self._pacer = Pacer(rate, 0.0)
         self._turn = 0
         self.faults = Faults()
+        self.keeper = AccountKeeper()
         self._faults_seed = faults_seed
         self._server: asyncio.Server | None = None
         self._control_address = ""
@@ -90,6 +92,7 @@ class AlpacaSimulator:
                 Route("POST", "/control/pause", lambda _: self._pause(paused=True)),
                 Route("POST", "/control/resume", lambda _: self._pause(paused=False)),
                 *fault_routes(self.faults, self.now),
+                *self.keeper.routes(),
             )
         )
 
@@ -225,6 +228,7 @@ class AlpacaSimulator:
     def _disturb(self) -> None:
         """Carry out what the fault plan has for now."""
         for fault in self.faults.due(self.now()):
+            self.keeper.struck(fault)
             for connection in list(self._connections):
                 connection.strike(fault)
         for connection in list(self._connections):

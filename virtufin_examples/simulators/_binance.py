@@ -12,6 +12,7 @@ from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithLis
 
 from virtufin_examples.errors import InvalidInputError, UnavailableError
 from virtufin_examples.simulated import SIMULATED_HEADER
+from virtufin_examples.simulators._account_keeper import AccountKeeper
 from virtufin_examples.simulators._binance_connection import BinanceConnection
 from virtufin_examples.simulators._binance_recording import BinanceRecording
 from virtufin_examples.simulators._binance_source import GeneratedSource, RecordedSource, Source
@@ -65,6 +66,7 @@ class BinanceSimulator:
             raise InvalidInputError(f"rate: {rate}, speed: {speed}", hint="give 0 or more")
         self.max_buffered_bytes = max_buffered_bytes
         self.faults = Faults()
+        self.keeper = AccountKeeper()
         self._faults_seed = faults_seed
         self._host = host
         self._port = port
@@ -104,6 +106,7 @@ class BinanceSimulator:
                 Route("POST", "/control/ban", self._ban),
                 Route("POST", "/control/unban", self._unban),
                 *fault_routes(self.faults, self.now),
+                *self.keeper.routes(),
             )
         )
 
@@ -254,6 +257,7 @@ class BinanceSimulator:
     def _disturb(self) -> None:
         """Carry out what the fault plan has for now."""
         for fault in self.faults.due(self.now()):
+            self.keeper.struck(fault)
             for connection in list(self._connections):
                 connection.strike(fault)
         for connection in list(self._connections):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
+from virtufin_examples.simulators._account_keeper import AccountKeeper
 from virtufin_examples.simulators._client_socket import ClientSocket, TextFrame
 from virtufin_examples.simulators._faults import FaultKind, Faults
+from virtufin_examples.venues.binance import parse_stream
 from virtufin_examples.venues.binance.server import CLOSE_POLICY, Outcome, StreamServer
 
 
@@ -15,6 +17,7 @@ class Owner(Protocol):
 
     max_buffered_bytes: int
     faults: Faults
+    keeper: AccountKeeper
 
     def venue_now(self) -> float:
         """Seconds on the clock of limits, pings and the day."""
@@ -33,7 +36,7 @@ class BinanceConnection(ClientSocket):
     """A client: its socket and its session."""
 
     def __init__(self, owner: Owner, server: StreamServer) -> None:
-        super().__init__(owner.faults)
+        super().__init__(owner.faults, owner.keeper)
         self.server = server
         self._owner = owner
 
@@ -74,7 +77,8 @@ class BinanceConnection(ClientSocket):
         """Send an event if it is wanted; a client that does not keep up is cut."""
         if not self.server.wants(stream):
             return
-        self.send_data((TextFrame(self.server.frame(stream, encoded)),))
+        frame = TextFrame(self.server.frame(stream, encoded))
+        self.send_data((frame,), lane=stream, symbol=parse_stream(stream).symbol)
         if self.buffered_bytes > self._owner.max_buffered_bytes:
             self.close(CLOSE_POLICY)
 

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+from virtufin_examples.audit import Entry
+from virtufin_examples.simulators._account_keeper import AccountKeeper, SocketAccount
 from virtufin_examples.simulators._faults import Fault, FaultKind, FaultLine, Faults
 
 MAX_CLIENT_MESSAGE_BYTES = 1024 * 1024
@@ -28,6 +30,15 @@ class Sendable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class _DataFrame:
+    """A data message with its entry in the account, where one is kept."""
+
+    payload: bytes
+    binary: bool
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
 class TextFrame:
     """A text message."""
 
@@ -38,8 +49,9 @@ class TextFrame:
 class ClientSocket(WSListener):
     """Puts messages together and keeps the socket; a simulator says what they mean by the hooks below."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, keeper: AccountKeeper) -> None:
         super().__init__()
+        self._account = SocketAccount(keeper)
         self.sent_frames = 0
         self._line: FaultLine[Sendable] = FaultLine(faults, lambda: TextFrame(_GARBAGE))
         self._transport: WSTransport | None = None
@@ -72,6 +84,7 @@ class ClientSocket(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Note the transport."""
         self._transport = transport
+        self._account.opened()
         self.opened()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -96,6 +109,7 @@ class ClientSocket(WSListener):
         if self._closing is not None:
             self._closing.cancel()
         self._transport = None
+        self._account.closed()
         self.gone()
 
     # --- for the simulator ---
@@ -109,9 +123,13 @@ class ClientSocket(WSListener):
         """Send control messages."""
         self._write(self._line.control(frames, self._now()))
 
-    def send_data(self, frames: Iterable[Sendable]) -> None:
-        """Send data, or what the faults make of it."""
-        self._write(self._line.data(frames, self._now()))
+    def send_data(self, frames: Iterable[Sendable], *, lane: str, symbol: str = "") -> None:
+        """Send data, or what the faults make of it; lane and symbol are the account's."""
+        noted = [
+            _DataFrame(each.payload, each.binary, self._account.offered(each.payload, lane, symbol))
+            for each in frames
+        ]
+        self._write(self._line.data(noted, self._now()))
 
     def send_ping(self, payload: bytes) -> None:
         """Send a ping."""
@@ -180,6 +198,7 @@ class ClientSocket(WSListener):
             return
         for frame in frames:
             self._transport.send(WSMsgType.BINARY if frame.binary else WSMsgType.TEXT, frame.payload)
+            self._account.written(frame.payload, frame.entry if isinstance(frame, _DataFrame) else None)
             self.sent_frames += 1
 
     def _now(self) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
+from virtufin_examples.simulators._account_keeper import AccountKeeper
 from virtufin_examples.simulators._client_socket import ClientSocket
 from virtufin_examples.simulators._exchange import Client, Exchange
 from virtufin_examples.simulators._faults import FaultKind, Faults
@@ -18,6 +19,7 @@ class Owner(Protocol):
 
     max_buffered_bytes: int
     faults: Faults
+    keeper: AccountKeeper
 
     def now(self) -> float:
         """Seconds on a steady clock."""
@@ -36,7 +38,7 @@ class Connection(ClientSocket):
     """A client: its socket, its session, its endpoint's exchange."""
 
     def __init__(self, owner: Owner, exchange: Exchange, server: AnyServer) -> None:
-        super().__init__(owner.faults)
+        super().__init__(owner.faults, owner.keeper)
         self.exchange = exchange
         self.client = Client(server)
         self._owner = owner
@@ -73,7 +75,7 @@ class Connection(ClientSocket):
 
     def send(self, answers: Iterable[Answer]) -> None:
         """Send data; a client that does not keep up is cut."""
-        self.send_data(answers)
+        self.send_data(answers, lane=self.server.endpoint.path)
         if self.buffered_bytes > self._owner.max_buffered_bytes:
             self.carry_out(self.server.overrun())
 
