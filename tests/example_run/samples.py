@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from virtufin_examples.audit import AuditResult, Finding
 from virtufin_examples.client import Engine, FeedInfo, FeedSettings, Step, WorkerInfo
 from virtufin_examples.example_run._header import Header
 from virtufin_examples.example_run._summary import Summary
@@ -96,7 +97,22 @@ def info(*, simulated: bool = True) -> FeedInfo:
     )
 
 
-def summary(*, simulated: bool = True, kept: bool = False, measured: bool = True) -> Summary:
+def audited(*findings: Finding) -> AuditResult:
+    return AuditResult(
+        sent=12_345,
+        delivered=12_300,
+        in_gaps=45,
+        gaps=3,
+        faults=2,
+        announced_ns=3 * SECOND,
+        injected_ns=2 * SECOND,
+        findings=findings,
+    )
+
+
+def summary(
+    *, simulated: bool = True, kept: bool = False, measured: bool = True, account: AuditResult | None = None
+) -> Summary:
     tally = Tally(NOW if measured else NOW + 10 * SECOND)
     for n in range(1, 101):
         tally.add(frame(n), NOW + n * 1_000_000)
@@ -109,4 +125,5 @@ def summary(*, simulated: bool = True, kept: bool = False, measured: bool = True
         platform="embedded",
         simulated=simulated,
         kept=kept,
+        account=account,
     )

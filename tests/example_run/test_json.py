@@ -8,7 +8,18 @@ import jsonschema
 import msgspec
 import pytest
 
-from tests.example_run.samples import CONNECTED, FAILED, GAP, NOW, NUMBERED_GAP, OTHERS, STEP, frame, summary
+from tests.example_run.samples import (
+    CONNECTED,
+    FAILED,
+    GAP,
+    NOW,
+    NUMBERED_GAP,
+    OTHERS,
+    STEP,
+    audited,
+    frame,
+    summary,
+)
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.example_run._edits import SymbolsChanged
 from virtufin_examples.example_run._json import (
@@ -37,6 +48,7 @@ LINES = {
     "symbols": symbols_event(SymbolsChanged(("SOL/USD",), (), 11, 6)),
     "refused": refused_event(InvalidInputError("s.json: not JSON", hint="correct it")),
     "summary": summary_event(summary()),
+    "summary of a run with faults": summary_event(summary(account=audited())),
     "summary without latency": summary_event(summary(measured=False)),
 }
 

@@ -17,12 +17,14 @@ from tests.example_run.samples import (
     OTHERS,
     SECOND,
     STEP,
+    audited,
     book,
     frame,
     info,
     summary,
     trade,
 )
+from virtufin_examples.audit import Finding, FindingKind
 from virtufin_examples.client import FeedSettings
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.example_run import _views
@@ -86,6 +88,23 @@ def test_summary_fits_and_says_simulated(simulated: bool) -> None:
 
 def test_summary_of_a_kept_feed_says_how_to_end_it() -> None:
     assert "virtufin feed stop abcd1234" in summary_lines(summary(kept=True))[-1]
+
+
+def test_summary_of_a_run_with_faults_tells_the_account() -> None:
+    lines = summary_lines(summary(account=audited()))
+    at = next(n for n, line in enumerate(lines) if line.startswith("  account"))
+    assert lines[at : at + 2] == [
+        "  account   closed: 12,345 frames sent, 12,300 delivered,",
+        "            45 in 3 announced gaps; 2 faults of 2 s",
+    ]
+
+
+def test_an_account_that_does_not_close_says_what_was_found() -> None:
+    lost = Finding(FindingKind.LOSS, f"frame 7 of btcusdt@depth, sent at {NOW}" + "x" * 100)
+    lines = summary_lines(summary(account=audited(lost)))
+    assert any("NOT closed, 1 findings" in line for line in lines)
+    assert any("loss: frame 7 of btcusdt@depth" in line for line in lines)
+    assert all(len(line) <= 80 for line in lines)
 
 
 def test_summary_without_a_measured_frame_says_so() -> None:

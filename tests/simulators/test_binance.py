@@ -11,6 +11,7 @@ import websockets
 import websockets.asyncio.client
 
 from tests.books.naive import levels_of
+from virtufin_examples.audit import VenueAccount, content_digest
 from virtufin_examples.books import Book, Diff, State
 from virtufin_examples.errors import InvalidInputError, UnavailableError
 from virtufin_examples.simulators import SIMULATED_HEADER, BinanceSimulator, parse_recording
@@ -347,3 +348,44 @@ async def test_a_taken_port_and_bad_arguments_are_refused(simulate):
     assert (await refused(venue, "/nope")).status_code == 404
     assert (await venue.control.post("/control/clock?seconds=x")).status_code == 400
     assert (await venue.control.get("/control/state")).json()["connections"] == []
+
+
+async def test_the_account_tells_what_each_socket_was_sent_and_what_the_faults_kept(simulate):
+    venue = await simulate(rate=200)
+    assert (await venue.control.get("/control/account")).status_code == 404
+    await venue.post("account")
+    async with venue.connect("/stream?streams=btcusdt@trade") as client:
+        await venue.post("faults", json={"faults": [{"kind": "skip", "count": 2}, {"kind": "garbage"}]})
+        frames = [await client.frame() for _ in range(30)]
+        await venue.post("pause")
+        with contextlib.suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout(0.3):
+                    frames.append(await client.frame())
+        account = VenueAccount.decode((await venue.control.get("/control/account")).content)
+    sent = [entry.digest for entry in account.entries if entry.copies]
+    data = [content_digest(frame) for frame in frames]
+    assert [digest for digest in data if digest not in account.others] == sent
+    assert sum(not entry.copies for entry in account.entries) == 2
+    assert len([digest for digest in data if digest in account.others]) == 1
+    assert [(lane.name, lane.symbol) for lane in account.lanes] == [("btcusdt@trade", "BTCUSDT")]
+    assert {outage.kind for outage in account.outages} == {"skip", "garbage"}
+    assert len(account.sockets) == 1
+
+
+async def test_faults_at_random_can_be_begun_over_the_control_port(simulate):
+    venue = await simulate()
+    assert await venue.post("faults?seed=7") == {"seed": 7}
+    response = await venue.control.post("/control/faults?seed=x")
+    assert response.status_code == 400
+    assert "?seed=7" in response.text
+
+
+async def test_symbols_are_listed_or_refused_as_they_are_asked_for(simulate):
+    venue = await simulate()
+    asked = await venue.rest.get("/api/v3/exchangeInfo", params={"symbols": '["BTCUSDT","KSMUSDT"]'})
+    assert [each["symbol"] for each in asked.json()["symbols"]] == ["BTCUSDT", "KSMUSDT"]
+    refused_one = await venue.rest.get("/api/v3/exchangeInfo", params={"symbols": '["BTCUSDT","NO"]'})
+    assert (refused_one.status_code, refused_one.json()["code"]) == (400, -1121)
+    everything = await venue.rest.get("/fapi/v1/exchangeInfo", params={"symbols": '["NO"]'})
+    assert "BTCUSDT" in {each["symbol"] for each in everything.json()["symbols"]}
