@@ -12,6 +12,7 @@ from virtufin_examples.cli._settings import load_settings, secret_environment, s
 
 if TYPE_CHECKING:
     from virtufin_examples.bus import Bus
+    from virtufin_examples.bus.embedded import EmbeddedRuntime
     from virtufin_examples.service import Addresses
     from virtufin_examples.settings import PlatformSettings
 
@@ -77,6 +78,26 @@ def open_bus(settings: PlatformSettings, app_id: str) -> Bus:
     )
 
 
+def embedded_runtime(settings: PlatformSettings) -> EmbeddedRuntime:
+    """Return the runtime as the settings want it."""
+    from virtufin_examples.bus.embedded import EmbeddedRuntime, secrets_from_environment
+
+    return EmbeddedRuntime(
+        host=settings.host,
+        grpc_port=settings.runtime_grpc_port,
+        http_port=settings.runtime_http_port,
+        app_id=settings.runtime_app_id,
+        secrets=secrets_from_environment(secret_environment()),
+        data_dir=settings.data_dir,
+        api_token=settings.dapr_api_token.get_secret_value(),
+        strict=settings.runtime_strict,
+        app_port=settings.runtime_app_port,
+        app_protocol=settings.runtime_app_protocol,
+        app_token=settings.app_api_token.get_secret_value(),
+        resources_path=settings.runtime_resources_path,
+    )
+
+
 def start_logs(settings: PlatformSettings, name: str) -> None:
     """Configure this process's logs."""
     from virtufin_examples.service import configure_logging
@@ -110,11 +131,6 @@ def runtime(
     """Run the embedded, Dapr-compatible runtime."""
 
     async def work() -> None:
-        from virtufin_examples.bus.embedded import (
-            EmbeddedRuntime,
-            secrets_from_environment,
-        )
-
         settings = load_settings(
             host=host,
             runtime_grpc_port=grpc_port,
@@ -128,20 +144,7 @@ def runtime(
             log_level=log_level,
         )
         start_logs(settings, "runtime")
-        service = EmbeddedRuntime(
-            host=settings.host,
-            grpc_port=settings.runtime_grpc_port,
-            http_port=settings.runtime_http_port,
-            app_id=settings.runtime_app_id,
-            secrets=secrets_from_environment(secret_environment()),
-            data_dir=settings.data_dir,
-            api_token=settings.dapr_api_token.get_secret_value(),
-            strict=settings.runtime_strict,
-            app_port=settings.runtime_app_port,
-            app_protocol=settings.runtime_app_protocol,
-            app_token=settings.app_api_token.get_secret_value(),
-            resources_path=settings.runtime_resources_path,
-        )
+        service = embedded_runtime(settings)
         await serve("runtime", service, as_json=as_json, ephemeral=ephemeral)
 
     run(work(), as_json=as_json)

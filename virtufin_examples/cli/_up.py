@@ -18,10 +18,11 @@ from virtufin_examples.cli._services import (
     LogLevel,
     Strict,
     announce,
+    embedded_runtime,
     open_bus,
     start_logs,
 )
-from virtufin_examples.cli._settings import load_settings, secret_environment
+from virtufin_examples.cli._settings import load_settings
 
 if TYPE_CHECKING:
     from virtufin_examples.cli._child import SupervisedChild
@@ -110,18 +111,9 @@ def _websocketmanager(
 async def platform(settings: PlatformSettings, websockets: SupervisedChild) -> AsyncIterator[Up]:
     """Start runtime, WebSocketManager, gateway and WorkManager; stop them in the opposite order."""
     async with contextlib.AsyncExitStack() as stack:
-        from virtufin_examples.bus.embedded import EmbeddedRuntime, secrets_from_environment
         from virtufin_examples.service import Addresses
 
-        runtime = EmbeddedRuntime(
-            host=settings.host,
-            grpc_port=settings.runtime_grpc_port,
-            http_port=settings.runtime_http_port,
-            secrets=secrets_from_environment(secret_environment()),
-            data_dir=settings.data_dir,
-            api_token=settings.dapr_api_token.get_secret_value(),
-            strict=settings.runtime_strict,
-        )
+        runtime = embedded_runtime(settings)
         runtime_at = await runtime.start()
         stack.push_async_callback(runtime.stop)
         stack.push_async_callback(websockets.stop)  # before the runtime: it has something to flush

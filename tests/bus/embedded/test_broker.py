@@ -25,12 +25,16 @@ _QUEUE_BYTES = 4000
 class Bench:
     """A broker with everything that it reports."""
 
-    def __init__(self, queue_bytes: int = 1 << 30) -> None:
+    def __init__(self, queue_bytes: int = 1 << 30, *, serial: bool = False) -> None:
         self.clock = Clock()
         self.lost: Counter[Cause] = Counter()
         self.room = 0
         self.broker = Broker(
-            self.clock, on_room=self._on_room, on_lost=self._on_lost, queue_bytes=queue_bytes
+            self.clock,
+            on_room=self._on_room,
+            on_lost=self._on_lost,
+            queue_bytes=queue_bytes,
+            serial=serial,
         )
 
     def _on_room(self):
@@ -397,3 +401,36 @@ def test_each_message_is_answered_once_or_dead_and_first_deliveries_keep_their_o
     assert subscriber.subscription.held_bytes == 0
     assert len(woken) == len(published)
     assert len(_take_all(watcher)) + bench.lost[Cause.EXPIRED] == len(published)
+
+
+def test_a_serial_broker_has_one_message_under_way_and_blocks_its_topic():
+    bench = Bench(serial=True)
+    subscription = bench.subscribe()
+    bench.publish("1")
+
+    assert subscription.take().id == "1"
+    assert bench.broker.blocking("topic") is subscription
+    bench.clock.advance(10 * STALL_SECONDS)
+    assert bench.broker.blocking("topic") is subscription
+    subscription.answer("1", Ack.SUCCESS)
+    assert bench.broker.blocking("topic") is None
+    assert bench.room == 1
+
+
+def test_a_serial_broker_holds_what_follows_until_a_retry_is_settled():
+    bench = Bench(serial=True)
+    dead = bench.subscribe("dead")
+    for name in ("1", "2"):  # dead letters are not held up by one that is under way
+        reader = bench.subscribe(dead="dead")
+        bench.publish(name)
+        reader.take()
+        reader.answer(name, Ack.DROP)
+        reader.end()
+    assert dead.take().id == "1"
+    assert dead.take() is None
+    dead.answer("1", Ack.RETRY)
+    assert dead.take() is None
+    bench.clock.advance(RETRY_CAP_SECONDS)
+    assert dead.take().id == "1"
+    dead.answer("1", Ack.SUCCESS)
+    assert dead.take().id == "2"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -46,15 +46,15 @@ _ACKS = {ack.value: ack for ack in Ack}
 
 _log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-
 
 class GrpcApp:
     """Calls an app on a port of this machine, without a limit for its answer."""
 
     def __init__(self, port: int, token: str) -> None:
         self._channel = grpc.aio.insecure_channel(f"{APP_HOST}:{port}", options=_OPTIONS)
-        self._metadata = ((PUBSUB_HEADER, PUBSUB_NAME), *(((TOKEN_HEADER, token),) if token else ()))
+        metadata = ((PUBSUB_HEADER, PUBSUB_NAME), *(((TOKEN_HEADER, token),) if token else ()))
+        # A call waits for an app that is away, so that none fails while the channel connects again.
+        self._call: dict[str, Any] = {"metadata": metadata, "wait_for_ready": True}
         self._stub = appcallback_pb2_grpc.AppCallbackStub(self._channel)
         self._alpha = appcallback_pb2_grpc.AppCallbackAlphaStub(self._channel)
 
@@ -62,7 +62,7 @@ class GrpcApp:
         """Ask `ListTopicSubscriptions`; an app without it subscribes to nothing."""
         source = "the app's ListTopicSubscriptions"
         try:
-            listed = await self._stub.ListTopicSubscriptions(empty_pb2.Empty(), metadata=self._metadata)
+            listed = await self._stub.ListTopicSubscriptions(empty_pb2.Empty(), **self._call)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 return []
@@ -78,7 +78,7 @@ class GrpcApp:
         event = appcallback_pb2.TopicEventRequest.FromString(message.body)
         event.path = route.path
         try:
-            answer = await self._stub.OnTopicEvent(event, metadata=self._metadata)
+            answer = await self._stub.OnTopicEvent(event, **self._call)
         except grpc.aio.AioRpcError as error:
             return _failed(route, error)
         return _ACKS.get(answer.status, Ack.RETRY)  # a status that does not exist is RETRY, as in daprd
@@ -96,11 +96,11 @@ class GrpcApp:
         )
         try:
             try:
-                answer = await self._stub.OnBulkTopicEvent(request, metadata=self._metadata)
+                answer = await self._stub.OnBulkTopicEvent(request, **self._call)
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
                     raise
-                answer = await self._alpha.OnBulkTopicEventAlpha1(request, metadata=self._metadata)
+                answer = await self._alpha.OnBulkTopicEventAlpha1(request, **self._call)
         except grpc.aio.AioRpcError as error:
             return [_failed(route, error)] * len(messages)
         given = {status.entry_id: status.status for status in answer.statuses}
