@@ -811,3 +811,71 @@ async def test_where_the_url_says_it_all_the_first_data_stand_behind_the_gap(wor
     await world.clock.advance(1.0)
     assert connection.is_live
     assert told(world) == ["A 1 before", True, "A 7 after"]
+
+
+# --- clocks that jump ---
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+async def test_a_clock_that_is_set_ends_no_socket_and_calls_nothing_stale(world, hours):
+    connection, peer = await feed(world, "A")
+    for number in range(20):
+        peer.send_text(f"A {number} x")
+        await world.clock.advance(1.0)
+    world.clock.set_wall(hours * 3600)
+    for number in range(20, 40):
+        peer.send_text(f"A {number} x")
+        await world.clock.advance(1.0)
+    assert len(world.frames) == 40
+    assert world.markers == []
+    assert peer.closed is None
+    assert connection.is_live
+    assert connection.stream.last_received_ns == world.items[-1].received_ns
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+async def test_a_clock_that_is_set_during_a_break_leaves_a_gap_whose_bounds_are_in_order(world, hours):
+    _, peer = await feed(world, "A")
+    peer.send_text("A 1 before")
+    await settle()
+    peer.cut()
+    await settle()
+    world.clock.set_wall(hours * 3600)
+    await world.clock.advance(0.5)
+    second = await world.server.accept()
+    await agree(second)
+    second.send_text("A 2 after")
+    await settle()
+    (gap,) = world.gaps
+    assert gap.from_ns <= gap.to_ns <= world.items[-1].received_ns
+    assert world.frames[-1] == "A 2 after"
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+async def test_a_clock_that_is_set_holds_back_no_frame_of_two_sockets(world, hours):
+    _, first = await feed(world, "A", options={"redundancy": "2"})
+    second = await world.server.accept()
+    await agree(second)
+    for peer in (first, second):
+        peer.send_text("A 1 x")
+        peer.send_text("A 2 x")
+    await world.clock.advance(3.0)
+    first.send_text("A 5 x")  # 3 and 4 may still come by the other
+    await settle()
+    world.clock.set_wall(hours * 3600)
+    await world.clock.advance(3.0)
+    assert world.frames[-1] == "A 5 x"
+
+
+# --- answers to nothing, symbols that are not there ---
+
+
+async def test_an_acknowledgement_of_something_never_asked_changes_nothing(world):
+    connection, peer = await feed(world, "A")
+    peer.send_text("!set A B C")
+    peer.send_text("A 1 x")
+    await world.clock.advance(5.0)
+    assert connection.is_live
+    assert peer.closed is None
+    assert connection.missing == ()
+    assert [text for text in world.frames if not text.startswith("!")] == ["A 1 x"]

@@ -117,12 +117,20 @@ class Arbiter:
         return [*earlier, arrival, *self._fitting()]
 
     def overdue(self, now_ns: int) -> list[Arrival]:
-        """Return what has waited long enough for a hole that nobody fills, and what fits behind it."""
+        """Return what has waited long enough for a hole that nobody fills, and what fits behind it.
+
+        A clock that was set back counts as waiting as well: nothing is held for longer because of it.
+        """
         passed: list[Arrival] = []
         for epoch, waiting in tuple(self._joining.items()):
-            if waiting.arrivals and now_ns - waiting.arrivals[0][1].received_ns >= JOIN_NS:
+            if waiting.arrivals and abs(now_ns - waiting.arrivals[0][1].received_ns) >= JOIN_NS:
                 passed += self._in_step(epoch)
-        passed += self._release(lambda held: self._held_bytes > MAX_HELD_BYTES or now_ns >= held.until_ns)
+        passed += self._release(
+            lambda held: (
+                self._held_bytes > MAX_HELD_BYTES
+                or abs(now_ns - held.arrival.received_ns) >= held.until_ns - held.arrival.received_ns
+            )
+        )
         return passed
 
     def _release(self, is_due: Callable[[_Held], bool]) -> list[Arrival]:
@@ -264,7 +272,7 @@ class Arbiter:
         return [arrival for _, arrival in waiting]
 
     def _expire(self, now_ns: int) -> None:
-        while self._order and now_ns - self._order[0][0] > WINDOW_NS:
+        while self._order and abs(now_ns - self._order[0][0]) > WINDOW_NS:
             _, digest = self._order.popleft()
             copies = self._copies[digest]
             copies.arrivals -= 1

@@ -20,6 +20,9 @@ from virtufin_examples.connections._sequencer import Grant, Sequencer
 from virtufin_examples.connections._socket import Message
 from virtufin_examples.frames import Cause, Gap, Marker, Restored, Stale
 
+HELD_BACK_NS = 10_000_000_000
+"""No frame waits that long for another socket's."""
+
 
 class Outlet(Protocol):
     """Where a published stream goes: a bounded queue; must not block."""
@@ -84,7 +87,7 @@ class Stream:
                     epoch_before=grant.lost_epoch,
                     epoch_after=grant.epoch,
                     cause=Cause.RESTART,
-                    from_ns=grant.lost_since_ns,
+                    from_ns=min(grant.lost_since_ns, now_ns),
                     to_ns=now_ns,
                     ended=False,
                     sequence=self._sequencer.take(),
@@ -123,8 +126,9 @@ class Stream:
         count, size = len(frames), sum([len(message[0]) for message in messages])
         self.frames += count
         self.bytes += size
-        # of two sockets, one may hold frames back a little
-        self.last_received_ns = max(self.last_received_ns, received_ns)
+        # of two sockets, one may hold frames back a little; further back, the clock was set
+        if not 0 < self.last_received_ns - received_ns < HELD_BACK_NS:
+            self.last_received_ns = received_ns
         self.last_frame_epoch = epoch
         self.last_was_binary = messages[-1][1]
         if self._outlet is not None:
@@ -242,7 +246,7 @@ class Stream:
             epoch_before=broken.epoch,
             epoch_after=epoch,
             cause=broken.cause,
-            from_ns=broken.since_ns,
+            from_ns=min(broken.since_ns, to_ns),  # the clock may have been set back
             to_ns=to_ns,
             ended=ended,
             sequence=self._sequencer.take(),
