@@ -8,7 +8,7 @@ ARGS ?=
 RECORDED ?= ../shared/data/binance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup example example-binance example-dapr test test-dapr test-faults daprd brokers test-recorded test-schedules soak-faults check format bench bench-dapr protos lock worker clean
+.PHONY: help setup example example-binance example-dapr test test-dapr test-faults daprd brokers test-recorded test-schedules soak-faults check format bench bench-healing bench-dapr protos lock worker clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ format: $(VENV)/.dev ## format the code
 
 bench: $(VENV)/.dev ## measure: a table and JSON
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-healing: $(VENV)/.dev ## measure what healing costs (ARGS="--docs" draws the herd anew)
+	@$(BIN)/python -m benchmarks.healing $(ARGS)
 
 bench-dapr: $(VENV)/.dev daprd brokers ## measure the way over Dapr on every target: a table
 	@$(BIN)/python -m benchmarks.dapr $(ARGS)

@@ -1,0 +1,1 @@
+"""What healing does to a venue, and what it costs."""
