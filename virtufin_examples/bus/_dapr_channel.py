@@ -83,7 +83,11 @@ def bus_error(error: grpc.aio.AioRpcError, what: str, endpoint: str) -> Virtufin
     details = error.details() or "no details"
     message = f"Dapr at {endpoint}: {what}: {details}"
     if status == "UNAVAILABLE":
-        return UnavailableError(message, hint="is the sidecar or the embedded runtime running there?")
+        return UnavailableError(
+            message,
+            hint="is the sidecar or the embedded runtime running there? "
+            "DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT names it",
+        )
     if status in {"INTERNAL", "CANCELLED"}:
         return UnavailableError(message)
     if status == "UNAUTHENTICATED":

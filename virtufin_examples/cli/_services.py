@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 import typer
 
 from virtufin_examples.cli._outcome import print_json, run
+from virtufin_examples.cli._own_sidecar import check_sidecar
 from virtufin_examples.cli._settings import load_settings, secret_environment, sidecar_address
 
 if TYPE_CHECKING:
-    from virtufin_examples.bus import Bus
+    from virtufin_examples.bus.dapr import DaprBus
     from virtufin_examples.bus.embedded import EmbeddedRuntime
     from virtufin_examples.service import Addresses
     from virtufin_examples.settings import PlatformSettings
@@ -64,7 +65,7 @@ async def serve(name: str, service: Service, *, as_json: bool, ephemeral: bool) 
         await service.stop()
 
 
-def open_bus(settings: PlatformSettings, app_id: str) -> Bus:
+def open_bus(settings: PlatformSettings, app_id: str) -> DaprBus:
     """Return the bus of one service, by its own sidecar."""
     from virtufin_examples.bus.dapr import DaprBus
 
@@ -182,6 +183,7 @@ def gateway(
             ),
         ]
         try:
+            await check_sidecar(bus, settings, "gateway")
             service = GatewayService(settings, bus=bus, services=entries)
             await serve("gateway", service, as_json=as_json, ephemeral=ephemeral)
         finally:
@@ -218,6 +220,7 @@ def workmanager(
         start_logs(settings, "workmanager")
         bus = open_bus(settings, "workmanager")
         try:
+            await check_sidecar(bus, settings, "workmanager")
             service = WorkManagerService(settings, bus=bus, gateway_endpoint=settings.gateway_endpoint)
             await serve("workmanager", service, as_json=as_json, ephemeral=ephemeral)
         finally:
@@ -252,6 +255,7 @@ def websocketmanager(
         start_logs(settings, "websocketmanager")
         bus = open_bus(settings, "websocketmanager")
         try:
+            await check_sidecar(bus, settings, "websocketmanager")
             service = WebSocketManagerService(settings, bus=bus)
             await serve("websocketmanager", service, as_json=as_json, ephemeral=ephemeral)
         finally:
