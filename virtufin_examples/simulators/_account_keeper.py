@@ -28,6 +28,8 @@ class AccountKeeper:
     def struck(self, fault: Fault) -> None:
         """Note a fault that begins now."""
         if self.account is not None:
+            if fault.kind is FaultKind.LIE:
+                return  # noted when it is told
             now_ns = time.time_ns()
             seconds = fault.seconds if fault.kind in _LASTING else 0.0
             if fault.kind is FaultKind.SLOW:
@@ -51,6 +53,7 @@ class SocketAccount:
         self._keeper = keeper
         self._account: VenueAccount | None = None
         self._number = 0
+        self._lied_ns = 0
 
     def opened(self) -> VenueAccount | None:
         """Return the account that is kept, where this socket is known."""
@@ -78,7 +81,19 @@ class SocketAccount:
         else:
             account.sent(entry, time.time_ns())
 
+    def lied(self) -> None:
+        """A subscription was confirmed and not made: that keeps frames away until the next, or the end."""
+        self._lied_ns = self._lied_ns or time.time_ns()
+
+    def subscribed(self) -> None:
+        """A subscription was made."""
+        account = self.opened()
+        if self._lied_ns and account is not None:
+            account.outage(FaultKind.LIE, self._lied_ns, time.time_ns())
+        self._lied_ns = 0
+
     def closed(self) -> None:
         """The socket is gone."""
+        self.subscribed()
         if self._account is not None and self._account is self._keeper.account:
             self._account.closed(self._number, time.time_ns())

@@ -51,6 +51,9 @@ class BinanceConnection(ClientSocket):
         if outcome.added and self._owner.faults.take(FaultKind.LIE):
             self.server.withhold(outcome.added)
             outcome = replace(outcome, added=())
+            self._account.lied()
+        elif outcome.added:
+            self._account.subscribed()
         self._answer(outcome)
 
     def pinged(self) -> None:

@@ -59,6 +59,9 @@ class Connection(ClientSocket):
         if outcome.added and self._owner.faults.take(FaultKind.LIE):
             self.server.withhold(outcome.added)
             outcome = replace(outcome, added=())
+            self._account.lied()
+        elif outcome.added:
+            self._account.subscribed()
         self.carry_out(outcome)
         self._owner.changed(self, outcome)
 
