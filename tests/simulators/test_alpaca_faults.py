@@ -41,8 +41,8 @@ async def test_a_lie_confirms_and_sends_nothing(simulate):
     venue = await simulate(rate=200)
     async with venue.connect("v2/iex") as client:
         await client.login()
-        await plan(venue, {"kind": "lie"})
-        await client.ask(subscribe_message("trades", ["MSFT"]))  # the fault is due with the next tick
+        await client.ask(subscribe_message("trades", ["MSFT"]))
+        await plan(venue, {"kind": "lie"})  # due with the next tick
         while not await happened(venue):
             answer = await client.ask(subscribe_message("trades", ["AAPL"]))
             assert answer.raw["trades"]

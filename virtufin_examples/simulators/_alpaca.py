@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from urllib.parse import urlsplit
 
-from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
+from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
-from virtufin_examples.errors import InvalidInputError, NotFoundError, UnavailableError
+from virtufin_examples.errors import InvalidInputError, NotFoundError
 from virtufin_examples.simulated import SIMULATED_HEADER, SIMULATED_KEY, SIMULATED_SECRET
-from virtufin_examples.simulators._account_keeper import AccountKeeper
-from virtufin_examples.simulators._client_socket import MAX_CLIENT_MESSAGE_BYTES
 from virtufin_examples.simulators._connection import Connection
-from virtufin_examples.simulators._control import ControlServer, Request, Route
+from virtufin_examples.simulators._control import Request, Route
 from virtufin_examples.simulators._exchange import Client, Exchange
-from virtufin_examples.simulators._fault_control import fault_routes
-from virtufin_examples.simulators._faults import Faults, random_plan
 from virtufin_examples.simulators._history import History, rest_stream
 from virtufin_examples.simulators._http_answer import json_answer
 from virtufin_examples.simulators._pacer import Pacer
+from virtufin_examples.simulators._venue_server import VenueServer
 from virtufin_examples.venues.alpaca import (
     ALGO_TRADER_PLUS,
     Answer,
@@ -33,11 +29,10 @@ from virtufin_examples.venues.alpaca import (
 from virtufin_examples.venues.alpaca.server import Gate, Outcome, server_for
 
 _MINUTE_SECONDS = 60.0
-_TICK_SECONDS = 0.01
 _DEFAULT_BOOK_PATH = "v1beta3/crypto/us"
 
 
-class AlpacaSimulator:
+class AlpacaSimulator(VenueServer[Connection]):
     """Serves every stream endpoint of Alpaca, and the short paths that its SDKs use with a stand-in.
 
     `rate` is messages a second over all endpoints that have subscribers (0: whole books only); port 0
@@ -62,104 +57,42 @@ class AlpacaSimulator:
     ) -> None:
         if rate < 0:
             raise InvalidInputError(f"rate: {rate} messages a second", hint="give 0 or more")
-        self.max_buffered_bytes = max_buffered_bytes
-        self._host = host
-        self._port = port
-        self._control_port = control_port
+        super().__init__(
+            host,
+            port,
+            control_port=control_port,
+            routes=(
+                Route("GET", "/control/books", self._book),
+                Route("GET", "/control/state", self._state),
+                Route("POST", "/control/pause", lambda _: self._pause(paused=True)),
+                Route("POST", "/control/resume", lambda _: self._pause(paused=False)),
+            ),
+            max_buffered_bytes=max_buffered_bytes,
+            faults_seed=faults_seed,
+            pings=True,
+        )
         self._seed = seed
         self._rate = rate
         self._accepted = accepted = {(key, secret), ("oauth", secret), ("access_token", secret)}
         self._rest_times: deque[float] = deque(maxlen=rest_requests_a_minute)
         self._gate = Gate(lambda given: (given.key, given.secret) in accepted, limits)
         self._exchanges: dict[str, Exchange] = {}
-        self._connections: list[Connection] = []
         self._by_client: dict[Client, Connection] = {}
-        self._occupied = asyncio.Event()
         self._paused = False
         self._pacer = Pacer(rate, 0.0)
         self._turn = 0
-        self.faults = Faults()
-        self.keeper = AccountKeeper()
-        self._faults_seed = faults_seed
-        self._server: asyncio.Server | None = None
-        self._control_address = ""
-        self._pump: asyncio.Task[None] | None = None
-        self._control = ControlServer(
-            (
-                Route("GET", "/control/books", self._book),
-                Route("GET", "/control/state", self._state),
-                Route("POST", "/control/drop", self._drop),
-                Route("POST", "/control/pause", lambda _: self._pause(paused=True)),
-                Route("POST", "/control/resume", lambda _: self._pause(paused=False)),
-                *fault_routes(self.faults, self.now),
-                *self.keeper.routes(),
-            )
-        )
-
-    @property
-    def control_address(self) -> str:
-        """Where the control endpoints are served over HTTP, as `host:port`; empty before `start`."""
-        return self._control_address
-
-    async def start(self) -> str:
-        """Listen; returns `host:port`. Raises `UnavailableError` naming the port when it is taken."""
-        try:
-            self._server = await ws_create_server(
-                self._upgrade,
-                self._host,
-                self._port,
-                max_frame_size=MAX_CLIENT_MESSAGE_BYTES,
-                enable_auto_ping=True,
-                enable_auto_pong=False,  # a half-open socket answers no pings
-            )
-        except OSError as error:
-            raise UnavailableError(f"port: cannot listen on {self._host}:{self._port}: {error}") from error
-        try:
-            control_port = await self._control.start(self._host, self._control_port)
-        except OSError as error:
-            await self.stop()
-            message = f"control_port: cannot listen on {self._host}:{self._control_port}: {error}"
-            raise UnavailableError(message) from error
-        if self._faults_seed is not None:
-            self.faults.begin(random_plan(self._faults_seed), self.now())
-        self._pump = asyncio.create_task(self._run(), name="alpaca-simulator")
-        self._pump.add_done_callback(self._pump_ended)
-        port = int(self._server.sockets[0].getsockname()[1])
-        self._control_address = f"{self._host}:{control_port}"
-        return f"{self._host}:{port}"
-
-    async def stop(self) -> None:
-        """Close all sockets with 1001 and stop listening."""
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait([self._pump])
-            self._pump = None
-        await self._control.stop()
-        if self._server is not None:
-            self._server.close()
-        await asyncio.gather(*(connection.leave() for connection in self._connections))
-        if self._server is not None:
-            await self._server.wait_closed()
-            self._server = None
-
-    def now(self) -> float:
-        """Seconds on the loop's clock."""
-        return asyncio.get_running_loop().time()
 
     def connected(self, connection: Connection) -> None:
         """Take a client in."""
-        self._connections.append(connection)
+        self.take_in(connection)
         self._by_client[connection.client] = connection
         connection.exchange.join(connection.client)
-        self._occupied.set()
 
     def disconnected(self, connection: Connection) -> None:
         """Forget a client."""
-        self._connections.remove(connection)
+        self.forget(connection)
         del self._by_client[connection.client]
         connection.exchange.leave(connection.client)
-        if not self._connections:
-            self._occupied.clear()
 
     def changed(self, connection: Connection, outcome: Outcome) -> None:
         """Send at once what a new subscription brings."""
@@ -173,10 +106,10 @@ class AlpacaSimulator:
                 connection.exchange.first(connection.client, outcome.added, time.time_ns(), generate=generate)
             )
 
-    def _upgrade(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+    def upgrade(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        """Open a stream's socket, or answer over REST."""
         endpoint = find_endpoint(request.path.decode("latin-1"))
         headers = {SIMULATED_HEADER: "1"}
-        self._disturb()  # without clients nobody else does
         answered = self._answer_rest(request)
         if answered is not None:
             return WSUpgradeResponseWithListener(answered, None)
@@ -218,31 +151,8 @@ class AlpacaSimulator:
         times.append(now)
         return False
 
-    async def _run(self) -> None:
-        while True:
-            await self._occupied.wait()
-            await asyncio.sleep(_TICK_SECONDS)
-            self._disturb()
-            self._tick()
-
-    def _disturb(self) -> None:
-        """Carry out what the fault plan has for now."""
-        for fault in self.faults.due(self.now()):
-            self.keeper.struck(fault)
-            for connection in list(self._connections):
-                connection.strike(fault)
-        for connection in list(self._connections):
-            connection.flush()
-
-    def _pump_ended(self, task: asyncio.Task[None]) -> None:
-        """A bug in the market must not look like a quiet market: tell, and cut everybody."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            context = {"message": "the simulated market has stopped", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
-            self._drop(Request())
-
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Send what is due."""
         now = self.now()
         for connection in list(self._connections):
             if not connection.server.authenticated:
@@ -286,12 +196,6 @@ class AlpacaSimulator:
             for connection in self._connections
         ]
         return {"paused": self._paused, "rate": self._rate, "seed": self._seed, "connections": connections}
-
-    def _drop(self, request: Request) -> object:  # noqa: ARG002 - one signature for all routes
-        dropped = list(self._connections)
-        for connection in dropped:
-            connection.drop()
-        return {"dropped": len(dropped)}
 
     def _pause(self, *, paused: bool) -> object:
         self._paused = paused

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
-from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener, ws_create_server
+from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
-from virtufin_examples.errors import InvalidInputError, UnavailableError
+from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.simulated import SIMULATED_HEADER
-from virtufin_examples.simulators._account_keeper import AccountKeeper
 from virtufin_examples.simulators._binance_connection import BinanceConnection
 from virtufin_examples.simulators._binance_recording import BinanceRecording
 from virtufin_examples.simulators._binance_source import GeneratedSource, RecordedSource, Source
-from virtufin_examples.simulators._client_socket import MAX_CLIENT_MESSAGE_BYTES
-from virtufin_examples.simulators._control import ControlServer, Request, Route
-from virtufin_examples.simulators._fault_control import fault_routes
-from virtufin_examples.simulators._faults import Faults, random_plan
+from virtufin_examples.simulators._control import Request, Route
 from virtufin_examples.simulators._http_answer import json_answer
+from virtufin_examples.simulators._venue_server import VenueServer
 from virtufin_examples.venues.binance import LIMITS, Limits, Market, find_endpoint
 from virtufin_examples.venues.binance.server import (
     Bans,
@@ -32,13 +28,12 @@ from virtufin_examples.venues.binance.server import (
     WeightGate,
 )
 
-_TICK_SECONDS = 0.01
 _ADDRESS = "127.0.0.1"  # all clients are of this machine; limits count them together
 _MARKETS = (Market.SPOT, Market.USD_M)
 _MOST_SECONDS = 1e9
 
 
-class BinanceSimulator:
+class BinanceSimulator(VenueServer[BinanceConnection]):
     """Serves spot on `/ws` and `/stream`, USD-M futures on `/public/...` and `/market/...`.
 
     On the same port are `depth` and `exchangeInfo` below `/api/v3` and `/fapi/v1`.
@@ -64,13 +59,23 @@ class BinanceSimulator:
     ) -> None:
         if rate < 0 or speed < 0:
             raise InvalidInputError(f"rate: {rate}, speed: {speed}", hint="give 0 or more")
-        self.max_buffered_bytes = max_buffered_bytes
-        self.faults = Faults()
-        self.keeper = AccountKeeper()
-        self._faults_seed = faults_seed
-        self._host = host
-        self._port = port
-        self._control_port = control_port
+        super().__init__(
+            host,
+            port,
+            control_port=control_port,
+            routes=(
+                Route("GET", "/control/state", self._state),
+                Route("POST", "/control/pause", lambda _: self._pause(paused=True)),
+                Route("POST", "/control/resume", lambda _: self._pause(paused=False)),
+                Route("POST", "/control/shutdown", self._shutdown),
+                Route("POST", "/control/clock", self._put_clock_forward),
+                Route("POST", "/control/ban", self._ban),
+                Route("POST", "/control/unban", self._unban),
+            ),
+            max_buffered_bytes=max_buffered_bytes,
+            faults_seed=faults_seed,
+            pings=False,
+        )
         self._seed = seed
         self._rate = rate
         self._limits = limits
@@ -89,75 +94,12 @@ class BinanceSimulator:
             )
             for market in _MARKETS
         }
-        self._connections: list[BinanceConnection] = []
-        self._occupied = asyncio.Event()
         self._paused = False
-        self._server: asyncio.Server | None = None
-        self._control_address = ""
-        self._pump: asyncio.Task[None] | None = None
-        self._control = ControlServer(
-            (
-                Route("GET", "/control/state", self._state),
-                Route("POST", "/control/drop", self._drop),
-                Route("POST", "/control/pause", lambda _: self._pause(paused=True)),
-                Route("POST", "/control/resume", lambda _: self._pause(paused=False)),
-                Route("POST", "/control/shutdown", self._shutdown),
-                Route("POST", "/control/clock", self._put_clock_forward),
-                Route("POST", "/control/ban", self._ban),
-                Route("POST", "/control/unban", self._unban),
-                *fault_routes(self.faults, self.now),
-                *self.keeper.routes(),
-            )
-        )
-
-    @property
-    def control_address(self) -> str:
-        """Where the control endpoints are served over HTTP, as `host:port`; empty before `start`."""
-        return self._control_address
 
     async def start(self) -> str:
-        """Listen; returns `host:port`. Raises `UnavailableError` naming the port when it is taken."""
-        try:
-            self._server = await ws_create_server(
-                self._upgrade,
-                self._host,
-                self._port,
-                max_frame_size=MAX_CLIENT_MESSAGE_BYTES,
-                enable_auto_pong=False,  # a half-open socket answers no pings
-            )
-        except OSError as error:
-            raise UnavailableError(f"port: cannot listen on {self._host}:{self._port}: {error}") from error
-        try:
-            control_port = await self._control.start(self._host, self._control_port)
-        except OSError as error:
-            await self.stop()
-            message = f"control_port: cannot listen on {self._host}:{self._control_port}: {error}"
-            raise UnavailableError(message) from error
+        """Listen; see `VenueServer.start`."""
         self._clock_offset = time.time() - self.now()
-        if self._faults_seed is not None:
-            self.faults.begin(random_plan(self._faults_seed), self.now())
-        self._pump = asyncio.create_task(self._run(), name="binance-simulator")
-        self._pump.add_done_callback(self._pump_ended)
-        self._control_address = f"{self._host}:{control_port}"
-        return f"{self._host}:{int(self._server.sockets[0].getsockname()[1])}"
-
-    async def stop(self) -> None:
-        """Close all sockets with 1001 and stop listening."""
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait([self._pump])
-            self._pump = None
-        await self._control.stop()
-        if self._server is not None:
-            self._server.close()
-        await asyncio.gather(*(connection.leave() for connection in self._connections))
-        if self._server is not None:
-            await self._server.wait_closed()
-            self._server = None
-
-    def now(self) -> float:
-        """Seconds on the loop's clock."""
-        return asyncio.get_running_loop().time()
+        return await super().start()
 
     def venue_now(self) -> float:
         """Unix seconds by the venue's clock, which can be put forward."""
@@ -167,15 +109,12 @@ class BinanceSimulator:
 
     def connected(self, connection: BinanceConnection) -> None:
         """Take a client in."""
-        self._connections.append(connection)
-        self._occupied.set()
+        self.take_in(connection)
 
     def disconnected(self, connection: BinanceConnection) -> None:
         """Forget a client."""
-        self._connections.remove(connection)
+        self.forget(connection)
         self.changed(())
-        if not self._connections:
-            self._occupied.clear()
 
     def changed(self, added: tuple[str, ...]) -> None:
         """Follow what is wanted now, and send what is new at once."""
@@ -188,10 +127,10 @@ class BinanceSimulator:
                 if event is not None:
                     self._send(market, name, event)
 
-    def _upgrade(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+    def upgrade(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        """Open a stream's socket, or answer over REST."""
         target = request.path.decode("latin-1")
         headers = {SIMULATED_HEADER: "1"}
-        self._disturb()  # without clients nobody else does
         answered = self._answer_rest(target)
         if answered is not None:
             response = json_answer(answered.status, answered.body, {**answered.headers, **headers})
@@ -239,31 +178,8 @@ class BinanceSimulator:
 
     # --- the market ---
 
-    async def _run(self) -> None:
-        while True:
-            await self._occupied.wait()
-            await asyncio.sleep(_TICK_SECONDS)
-            self._disturb()
-            self._tick()
-
-    def _pump_ended(self, task: asyncio.Task[None]) -> None:
-        """A bug in the market must not look like a quiet market: tell, and cut everybody."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            context = {"message": "the simulated market has stopped", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
-            self._drop(Request())
-
-    def _disturb(self) -> None:
-        """Carry out what the fault plan has for now."""
-        for fault in self.faults.due(self.now()):
-            self.keeper.struck(fault)
-            for connection in list(self._connections):
-                connection.strike(fault)
-        for connection in list(self._connections):
-            connection.flush()
-
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Send what is due."""
         venue_now = self.venue_now()
         for connection in list(self._connections):
             connection.carry_out(connection.server.tick(venue_now))
@@ -293,12 +209,6 @@ class BinanceSimulator:
         ]
         return {"paused": self._paused, "rate": self._rate, "seed": self._seed, "connections": connections}
 
-    def _drop(self, request: Request) -> object:  # noqa: ARG002 - one signature for all routes
-        dropped = list(self._connections)
-        for connection in dropped:
-            connection.drop()
-        return {"dropped": len(dropped)}
-
     def _pause(self, *, paused: bool) -> object:
         self._paused = paused
         for source in self._sources.values():
@@ -306,8 +216,9 @@ class BinanceSimulator:
         return {"paused": paused}
 
     def _shutdown(self, request: Request) -> object:  # noqa: ARG002 - one signature for all routes
+        now_ms = _now_ms()
         for connection in self._connections:
-            connection.carry_out(connection.server.shutdown(_now_ms()))
+            connection.carry_out(connection.server.shutdown(now_ms))
         return {"told": len(self._connections)}
 
     def _put_clock_forward(self, request: Request) -> object:
