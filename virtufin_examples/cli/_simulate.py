@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from virtufin_examples.cli._outcome import print_json, run
 from virtufin_examples.cli._services import AsJson, Ephemeral, Host
 from virtufin_examples.simulated import SIMULATED_KEY, SIMULATED_SECRET
+
+if TYPE_CHECKING:
+    from virtufin_examples.simulators import AlpacaSimulator, BinanceSimulator
+
+    Simulator = AlpacaSimulator | BinanceSimulator
 
 Faults = Annotated[
     int | None,
@@ -44,7 +50,7 @@ def alpaca(
     """Run the Alpaca simulator: stocks, crypto, options, news and trading streams."""
 
     async def work() -> None:
-        from virtufin_examples.service import configure_logging, run_until_stopped
+        from virtufin_examples.service import configure_logging
         from virtufin_examples.simulators import AlpacaSimulator
 
         configure_logging("simulator")
@@ -57,28 +63,22 @@ def alpaca(
             secret=SIMULATED_SECRET,
             faults_seed=faults,
         )
-        address = await simulator.start()
-        try:
-            if as_json or ephemeral:
-                print_json(
-                    {
-                        "url": f"ws://{address}",
-                        "control": f"http://{simulator.control_address}",
-                        "key": SIMULATED_KEY,
-                        "secret": SIMULATED_SECRET,
-                        "seed": seed,
-                    }
-                )
-            else:
-                typer.echo(
-                    f"Alpaca simulator on ws://{address} (SIMULATED data, seed {seed}, {rate:g} messages/s)"
-                )
-                typer.echo(
-                    f"key {SIMULATED_KEY}, secret {SIMULATED_SECRET}; control http://{simulator.control_address}"
-                )
-            await run_until_stopped(stdin_closes=ephemeral)
-        finally:
-            await simulator.stop()
+        await _serve(
+            simulator,
+            lambda address: {
+                "url": f"ws://{address}",
+                "control": f"http://{simulator.control_address}",
+                "key": SIMULATED_KEY,
+                "secret": SIMULATED_SECRET,
+                "seed": seed,
+            },
+            lambda address: (
+                f"Alpaca simulator on ws://{address} (SIMULATED data, seed {seed}, {rate:g} messages/s)",
+                f"key {SIMULATED_KEY}, secret {SIMULATED_SECRET}; control http://{simulator.control_address}",
+            ),
+            as_line=as_json or ephemeral,
+            ephemeral=ephemeral,
+        )
 
     run(work(), as_json=as_json)
 
@@ -104,7 +104,7 @@ def binance(  # noqa: PLR0917 - typer calls it by keyword; each argument is an o
     """Run the Binance simulator: spot and USD-M futures streams, depth snapshots, limits and bans."""
 
     async def work() -> None:
-        from virtufin_examples.service import configure_logging, run_until_stopped
+        from virtufin_examples.service import configure_logging
         from virtufin_examples.simulators import BinanceRecording, BinanceSimulator
 
         configure_logging("simulator")
@@ -117,29 +117,44 @@ def binance(  # noqa: PLR0917 - typer calls it by keyword; each argument is an o
             speed=speed,
             faults_seed=faults,
         )
-        address = await simulator.start()
-        try:
-            if as_json or ephemeral:
-                print_json(
-                    {
-                        "url": f"ws://{address}",
-                        "rest": f"http://{address}",
-                        "control": f"http://{simulator.control_address}",
-                        "seed": seed,
-                    }
-                )
-            else:
-                what = (
-                    f"recording {recording.name}"
-                    if recording is not None
-                    else f"seed {seed}, {rate:g} events/s"
-                )
-                typer.echo(f"Binance simulator on ws://{address} (SIMULATED data, {what})")
-                typer.echo(
-                    f"snapshots http://{address}/api/v3/depth; control http://{simulator.control_address}"
-                )
-            await run_until_stopped(stdin_closes=ephemeral)
-        finally:
-            await simulator.stop()
+        what = f"recording {recording.name}" if recording is not None else f"seed {seed}, {rate:g} events/s"
+        await _serve(
+            simulator,
+            lambda address: {
+                "url": f"ws://{address}",
+                "rest": f"http://{address}",
+                "control": f"http://{simulator.control_address}",
+                "seed": seed,
+            },
+            lambda address: (
+                f"Binance simulator on ws://{address} (SIMULATED data, {what})",
+                f"snapshots http://{address}/api/v3/depth; control http://{simulator.control_address}",
+            ),
+            as_line=as_json or ephemeral,
+            ephemeral=ephemeral,
+        )
 
     run(work(), as_json=as_json)
+
+
+async def _serve(
+    simulator: Simulator,
+    line: Callable[[str], Mapping[str, object]],
+    words: Callable[[str], Iterable[str]],
+    *,
+    as_line: bool,
+    ephemeral: bool,
+) -> None:
+    """Run a simulator until it is stopped; once it listens, say so as a line of JSON or in words."""
+    from virtufin_examples.service import run_until_stopped
+
+    address = await simulator.start()
+    try:
+        if as_line:
+            print_json(line(address))
+        else:
+            for text in words(address):
+                typer.echo(text)
+        await run_until_stopped(stdin_closes=ephemeral)
+    finally:
+        await simulator.stop()
