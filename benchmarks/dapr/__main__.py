@@ -16,7 +16,7 @@ import msgspec
 from benchmarks._measure import Machine
 from benchmarks.dapr._rounds import FULL, QUICK, Sample, run_rounds
 from benchmarks.dapr._table import columns, table
-from benchmarks.dapr._targets import Target
+from benchmarks.dapr._targets import TARGETS, Target
 from virtufin_examples.errors import VirtufinError
 
 
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         prog="python -m benchmarks.dapr", description="Measures the way over Dapr on every target."
     )
     parser.add_argument(
-        "targets", nargs="*", type=Target, metavar="TARGET", help=f"of {', '.join(Target)}; default all"
+        "targets", nargs="*", type=Target, metavar="TARGET", help=f"of {', '.join(TARGETS)}; default all"
     )
     parser.add_argument("--quick", action="store_true", help="one short round")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample as well")
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     try:
         machine = Machine()
         with tempfile.TemporaryDirectory() as folder:
-            samples = asyncio.run(run_rounds(plan, given.targets or tuple(Target), Path(folder), say))
+            samples = asyncio.run(run_rounds(plan, given.targets or TARGETS, Path(folder), say))
     except (VirtufinError, OSError) as error:
         print(f"cannot measure: {error}", file=sys.stderr)
         return 1

@@ -27,7 +27,7 @@ class Plan:
     bare_seconds: float
 
 
-FULL = Plan(rounds=3, seconds=2.0, bare_seconds=1.0)
+FULL = Plan(rounds=3, seconds=1.5, bare_seconds=0.75)
 QUICK = Plan(rounds=1, seconds=1.0, bare_seconds=0.5)
 
 

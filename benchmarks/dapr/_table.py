@@ -106,7 +106,7 @@ def _processor(encoding: Encoding) -> _Cell:
         parts = column.processor_us(encoding)
         daprd = parts["publisher's sidecar"] + parts.get("reader's sidecar", 0.0)
         shown = (parts["publisher"], daprd, parts.get("broker", 0.0), parts["reader"])
-        return " + ".join(f"{value:.3g}" for value in shown)
+        return " + ".join(f"{value:.2f}" if value < 10 else _number(value) for value in shown)
 
     return cell
 

@@ -12,7 +12,9 @@ from benchmarks._processes import descendants
 from benchmarks.dapr._protocol import PUBLISHER, READER
 from tests.dapr.targets import Target, platform
 
-__all__ = ["Running", "Target", "running_targets"]
+__all__ = ["TARGETS", "Running", "Target", "running_targets"]
+
+TARGETS = (Target.EMBEDDED, Target.IN_MEMORY, Target.REDIS, Target.JETSTREAM, Target.KAFKA)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from benchmarks.dapr import __main__ as command
 from benchmarks.dapr._protocol import BULK_ENTRIES, Received, Way
 from benchmarks.dapr._rounds import Plan, Sample
 from benchmarks.dapr._table import columns, table
-from benchmarks.dapr._targets import Target
+from benchmarks.dapr._targets import TARGETS, Target
+from tests.programs import ROOT
 from virtufin_examples.errors import UnavailableError
 from virtufin_examples.frames import Encoding
 
@@ -61,7 +62,8 @@ def sample(
     return Sample(target, way, encoding, paced, received, parts)
 
 
-def test_the_table_has_a_column_for_each_target_and_ratios_to_the_first_and_to_the_bare_calls():
+def measured() -> list[Sample]:
+    """Three rounds of two targets: Redis half as fast as embedded, bare calls twice as fast as ours."""
     samples = []
     for target, rate in ((Target.EMBEDDED, 1000.0), (Target.REDIS, 500.0)):
         for factor in (1, 3, 2):
@@ -72,7 +74,19 @@ def test_the_table_has_a_column_for_each_target_and_ratios_to_the_first_and_to_t
                     sample(target, Way.OURS, 300.0, encoding=encoding, paced=300.0),
                 ]
             samples.append(sample(target, Way.BULK, rate, disordered=target is Target.REDIS))
-    lines = table(columns(samples)).splitlines()
+    return samples
+
+
+def test_the_page_shows_every_row_of_the_table_for_all_targets():
+    page = (ROOT / "docs" / "dapr.md").read_text().partition("## Speed")[2].partition("\n## ")[0]
+    shown = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")]
+    printed = [line.split("|")[1].strip() for line in table(columns(measured())).splitlines()]
+    assert shown == printed
+    assert f"| {' | '.join(TARGETS)} |" in page
+
+
+def test_the_table_has_a_column_for_each_target_and_ratios_to_the_first_and_to_the_bare_calls():
+    lines = table(columns(measured())).splitlines()
     rows = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in lines}
     assert rows[""] == ["embedded", "redis"]
     assert rows["**one frame a message**, frames/s"] == ["2,000 (1,000 to 3,000)", "1,000 (500 to 1,500)"]
