@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.dapr._protocol import CONNECTION, END, PAYLOAD, PUBLISHER, WARM_UP_FRAMES, Task
 from virtufin_examples.bus.dapr import DaprBus
-from virtufin_examples.connections import SystemClock, item_bytes
-from virtufin_examples.frames import ConnectionBeat, Encoding, Frame, Markers, Overflow
+from virtufin_examples.connections import SystemClock
+from virtufin_examples.frames import ConnectionBeat, Encoding, Frame, Markers, Overflow, run_of
 from virtufin_examples.websocketmanager._guard import PauseGuard
 from virtufin_examples.websocketmanager._metrics import publish_latency
 from virtufin_examples.websocketmanager._publisher import PublishOptions, TopicPublisher
@@ -146,4 +146,5 @@ class OurPublisher:
             Frame("", CONNECTION, 1, first + index, each, data) for index, each in enumerate(received_ns)
         ]
         self._source.sequence += len(frames)
-        self._publisher.put(frames, sum(map(item_bytes, frames)))
+        run = run_of(frames)
+        self._publisher.put([run], run.memory_bytes)

@@ -41,8 +41,8 @@ class Sink:
     def opened(self, socket, headers) -> None:
         pass
 
-    def received(self, messages, received_ns) -> None:
-        self.messages += messages
+    def received(self, payloads, received_ns, *, binary) -> None:
+        self.messages += [(payload, binary) for payload in payloads]
 
     def closed(self, end) -> None:
         self.end.set_result(end)

@@ -281,7 +281,7 @@ def test_each_kind_of_number_is_followed():
         b"8": Seen("R", last=500, gapless=False),
     }
     continuity = Continuity()
-    holes = continuity.look([(name, False) for name in table], lambda payload: (table[payload],), 5)
+    holes = continuity.look(list(table), lambda payload: (table[payload],), 5)
     assert [(hole.symbol, hole.first, hole.last) for hole in holes] == [("A", 21, 24), ("F", 12, 15)]
     assert [(hole.since_ns, hole.index) for hole in holes] == [(5, 2), (5, 5)]
     assert continuity.take_symbols() == {"A", "F", "R"}
@@ -291,8 +291,8 @@ def test_each_kind_of_number_is_followed():
 def test_a_hole_begins_when_the_symbols_own_last_frame_came():
     continuity = Continuity()
     for at, text in enumerate((b"A 1", b"B 1", b"B 2"), 10):
-        assert continuity.look([(text, False)], numbered, at) == []
-    (hole,) = continuity.look([(b"B 3", False), (b"A 3", False)], numbered, 13)
+        assert continuity.look([text], numbered, at) == []
+    (hole,) = continuity.look([b"B 3", b"A 3"], numbered, 13)
     assert (hole.symbol, hole.first, hole.last, hole.since_ns, hole.index) == ("A", 2, 2, 10, 1)
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.frames.runs import flat
 from virtufin_examples.connections import (
-    FRAME_OVERHEAD_BYTES,
     Backoff,
     GenericConnector,
     Handshake,
@@ -27,17 +27,39 @@ from virtufin_examples.connections import (
     resolve,
     url_template,
 )
-from virtufin_examples.connections._sequencer import MARKER_RESERVE, SequencesExhaustedError
+from virtufin_examples.connections._sequencer import (
+    MARKER_RESERVE,
+    RUN_BYTES,
+    RUN_FRAMES,
+    SequencesExhaustedError,
+)
 from virtufin_examples.errors import (
     AccessDeniedError,
     InvalidInputError,
     NotFoundError,
     ResourceLimitError,
 )
-from virtufin_examples.frames import Cause, Frame, FrameFlag
+from virtufin_examples.frames import FRAME_OVERHEAD_BYTES, Cause, Frame, FrameFlag, FrameRun, run_of
 from virtufin_examples.venues import Disposition, retry_after_seconds
 
 # --- sequencer ---
+
+
+def numbered(sequencer: Sequencer, payloads: list[bytes]) -> list[FrameRun]:
+    return sequencer.runs(payloads, 7, binary=False, epoch=2, simulated=False)
+
+
+@given(st.lists(st.integers(0, 3 * RUN_BYTES), min_size=1, max_size=12), st.integers(1, 3 * RUN_FRAMES))
+def test_a_read_is_cut_into_runs_within_their_bounds(sizes, tiny):
+    sequencer = Sequencer("c", "")
+    sequencer.grant(1, 10**6)
+    payloads = [*map(bytes, sizes), *[b"x"] * tiny]
+    runs = numbered(sequencer, payloads)
+    assert [frame.data for frame in flat(runs)] == payloads
+    assert [frame.sequence for frame in flat(runs)] == list(range(1, len(payloads) + 1))
+    for run in runs:
+        assert run.size == sum(map(len, run.payloads))
+        assert len(run) == 1 or (run.size <= RUN_BYTES and len(run) <= RUN_FRAMES)
 
 
 @given(st.lists(st.integers(0, 5), max_size=30), st.lists(st.booleans(), max_size=30))
@@ -46,9 +68,8 @@ def test_sequences_rise_by_one_whatever_is_numbered(batches, markers):
     sequencer.grant(1, 1000 + MARKER_RESERVE)
     given_numbers = []
     for size, marker in itertools.zip_longest(batches, markers, fillvalue=0):
-        messages = [(b"x", False)] * size
-        frames = sequencer.frames(messages, 7, epoch=2, simulated=False) if size else []
-        given_numbers += [frame.sequence for frame in frames]
+        runs = numbered(sequencer, [b"x"] * size) if size else []
+        given_numbers += [frame.sequence for frame in flat(runs)]
         if marker:
             given_numbers.append(sequencer.take())
     assert given_numbers == list(range(1, len(given_numbers) + 1))
@@ -75,18 +96,19 @@ def test_numbers_run_out_before_they_are_used_twice():
     sequencer = Sequencer("c", "")
     sequencer.grant(1, 2 + MARKER_RESERVE)
     with pytest.raises(SequencesExhaustedError, match="3 sequences wanted, 2 are reserved"):
-        sequencer.frames([(b"", False)] * 3, 1, epoch=1, simulated=False)
+        numbered(sequencer, [b""] * 3)
     assert sequencer.last_sequence == 0
     assert sequencer.take() == 1  # a marker still finds one
     sequencer.grant(0, 4 + MARKER_RESERVE)
-    frames = sequencer.frames([(b"", False)] * 3, 1, epoch=1, simulated=False)
-    assert [frame.sequence for frame in frames] == [2, 3, 4]
+    assert [frame.sequence for frame in flat(numbered(sequencer, [b""] * 3))] == [2, 3, 4]
 
 
 def test_frames_carry_what_is_known_of_them():
     sequencer = Sequencer("c", "wss://h/p")
     sequencer.grant(1, 9 + MARKER_RESERVE)
-    text, binary = sequencer.frames([(b"t", False), (b"b", True)], 5, epoch=3, simulated=True)
+    parts = {"epoch": 3, "simulated": True}
+    (text,) = flat(sequencer.runs([b"t"], 5, binary=False, **parts))
+    (binary,) = flat(sequencer.runs([b"b"], 5, binary=True, **parts))
     assert (text.flags, binary.flags) == (FrameFlag.SIMULATED, FrameFlag.SIMULATED | FrameFlag.BINARY)
     assert (text.epoch, text.received_ns, text.connection_id, text.connection_url) == (3, 5, "c", "wss://h/p")
 
@@ -119,8 +141,8 @@ def test_jitter_is_full():
 # --- hold buffer and losses ---
 
 
-def frame(sequence: int, size: int = 10, at: int = 0, epoch: int = 1) -> Frame:
-    return Frame("", "c", epoch, sequence, at, b"x" * size)
+def frame(sequence: int, size: int = 10, at: int = 0, epoch: int = 1) -> FrameRun:
+    return run_of([Frame("", "c", epoch, sequence, at, b"x" * size)])
 
 
 @given(
@@ -148,7 +170,7 @@ def test_held_frames_are_the_newest_in_order_and_the_rest_is_inside_the_loss(
     assert (loss is None) == (not lost)
     if loss is not None:
         gap = loss.gap("c", 999, Cause.UNPUBLISHED)
-        assert (gap.first_sequence, gap.last_sequence) == (1, lost[-1].sequence)
+        assert (gap.first_sequence, gap.last_sequence) == (1, lost[-1].last_sequence)
         assert (gap.from_ns, gap.to_ns) == (lost[0].received_ns, lost[-1].received_ns)
         assert loss.frames == len(lost)
     assert hold.drain(now) == ([], None)
@@ -167,7 +189,7 @@ def test_a_lost_gap_stays_inside_the_gap_that_announces_it():
 def test_tiny_frames_are_bounded_as_well():
     hold = HoldBuffer(limit_bytes=FRAME_OVERHEAD_BYTES * 3)
     hold.add([frame(n, size=0) for n in range(1, 10)], 0)
-    assert [each.sequence for each in hold.drain(0)[0]] == [7, 8, 9]
+    assert [each.first_sequence for each in hold.drain(0)[0]] == [7, 8, 9]
 
 
 # --- states ---

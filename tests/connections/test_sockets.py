@@ -40,11 +40,11 @@ class Sink:
         assert self.socket is None
         self.socket, self.headers = socket, headers
 
-    def received(self, messages, received_ns) -> None:
+    def received(self, payloads, received_ns, *, binary) -> None:
         assert self.socket is not None
         assert not self.end.done()
-        self.messages += messages
-        self.batches.append(len(messages))
+        self.messages += [(payload, binary) for payload in payloads]
+        self.batches.append(len(payloads))
         self.times.append(received_ns)
         self._arrived.set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field
 
+from tests.frames.runs import flat
 from virtufin_examples.connections import (
     BLOCK_SIZE,
     Connection,
@@ -96,7 +97,7 @@ class World:
         self.events.append(event)
 
     def put(self, items, size) -> None:
-        self.items += items
+        self.items += flat(items)
 
     def connection(
         self, *, auto_reconnect=True, connector=None, randomness=lambda: 1.0, **parts

@@ -5,6 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.frames.runs import flat
 from tests.frames.strategies import TOPIC, steady
 from virtufin_examples.frames import (
     SILENT_NS,
@@ -12,6 +13,7 @@ from virtufin_examples.frames import (
     Cause,
     ConnectionBeat,
     Frame,
+    FrameRun,
     Gap,
     Heartbeat,
     Item,
@@ -20,6 +22,7 @@ from virtufin_examples.frames import (
     Restored,
     Silent,
     Stale,
+    run_of,
 )
 
 MS = 1_000_000
@@ -449,21 +452,20 @@ def test_any_order_however_late_gives_rising_numbers_without_a_hole_untold(
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> list[tuple[str, list[Frame], list[int]]]:
+def batches(draw: st.DrawFn) -> list[tuple[str, list[FrameRun]]]:
     """Messages of some runs each, from two instances; some are repeated, lost or late."""
     found = []
     following = {"a": 1, "b": 1}
     for _ in range(draw(st.integers(1, 8))):
-        frames, runs = [], []
+        runs = []
         epoch = draw(st.sampled_from([1, 1, 1, 2]))
         for _ in range(draw(st.integers(1, 4))):
             connection = draw(st.sampled_from("ab"))
             following[connection] += draw(st.sampled_from([0, 0, 0, 2, -3]))
             first, length = max(1, following[connection]), draw(st.integers(1, 5))
-            frames += [frame(first + index, connection, epoch=epoch) for index in range(length)]
-            runs.append(length)
+            runs.append(run_of([frame(first + index, connection, epoch=epoch) for index in range(length)]))
             following[connection] = first + length
-        found.append((draw(st.sampled_from(["one", "one", "two"])), frames, runs))
+        found.append((draw(st.sampled_from(["one", "one", "two"])), runs))
     return found
 
 
@@ -474,13 +476,13 @@ def by_connection(items: list[Item]) -> list[Item]:
 
 @steady
 @given(batches())
-def test_a_run_counts_as_its_frames_one_by_one(messages: list[tuple[str, list[Frame], list[int]]]) -> None:
+def test_a_run_counts_as_its_frames_one_by_one(messages: list[tuple[str, list[FrameRun]]]) -> None:
     singly, in_runs = (Merger(TOPIC, now_ns=0, late=True) for _ in range(2))
-    for number, (instance, frames, runs) in enumerate(messages):
+    for number, (instance, runs) in enumerate(messages):
         now_ns = number * 100 * MS
         assert by_connection(singly.advance(now_ns)) == by_connection(in_runs.advance(now_ns))
-        assert singly.add(frames, now_ns=now_ns, instance=instance) == in_runs.add(
-            frames, now_ns=now_ns, instance=instance, runs=runs
+        assert singly.add(flat(runs, TOPIC), now_ns=now_ns, instance=instance) == in_runs.add(
+            runs, now_ns=now_ns, instance=instance
         )
         assert singly.deadline_ns() == in_runs.deadline_ns()
     assert singly.numbers == in_runs.numbers

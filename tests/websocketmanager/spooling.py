@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor, Future
 
 from virtufin_examples.connections import item_bytes
-from virtufin_examples.frames import Cause, Frame, FrameFlag, Gap
+from virtufin_examples.frames import Cause, Frame, FrameFlag, FrameRun, Gap, run_of
 from virtufin_examples.websocketmanager.spool import Spool
 
 PLATFORM = "platform"
@@ -31,8 +31,9 @@ async def nobody(_connection_id) -> str:
     return ""
 
 
-def frame(sequence, *, connection="c1", data=b"x", epoch=1) -> Frame:
-    return Frame("", connection, epoch, sequence, sequence * 10, data, FrameFlag.BINARY, 0, "wss://h/p")
+def frame(sequence, *, connection="c1", data=b"x", epoch=1) -> FrameRun:
+    frame = Frame("", connection, epoch, sequence, sequence * 10, data, FrameFlag.BINARY, 0, "wss://h/p")
+    return run_of([frame])
 
 
 def marker(sequence, *, connection="c1") -> Gap:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from tests.frames.runs import in_runs
 from tests.websocketmanager.fakes import MemoryBus
 from tests.websocketmanager.spooling import PLATFORM, nobody, spool_in
 from virtufin_examples.connections import VirtualClock, item_bytes, settle
@@ -77,7 +78,8 @@ class FakeSource:
             self.sequence += 1
             data = text.encode().ljust(size, b".")
             frames.append(Frame("", self.id, 1, self.sequence, 5, data, connection_url="wss://h/p"))
-        self.outlet.put(frames, sum(map(item_bytes, frames)))
+        runs = in_runs(frames)
+        self.outlet.put(runs, sum(map(item_bytes, runs)))
 
 
 class World:
@@ -182,7 +184,7 @@ async def test_a_message_is_bounded(world, monkeypatch):
     source.send(*"abcdefgh", size=1000)
     await settle()
     sizes = [len(decode_batch("t", m[1])) for m in world.bus.on("t") if "FrameBatch" in m[2]]
-    assert sizes == [2, 2, 2, 2]
+    assert sizes == [3, 3, 2]
     assert [frame.sequence for frame in world.frames()] == list(range(1, 9))
 
 

@@ -7,8 +7,9 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.frames.runs import flat
 from tests.websocketmanager.spooling import frame, marker, size_of
-from virtufin_examples.frames import Cause, Frame, Gap
+from virtufin_examples.frames import Cause, Frame, Gap, run_of
 from virtufin_examples.websocketmanager._queue import ItemQueue
 
 
@@ -34,7 +35,7 @@ class _Run:
         self.out: list = []
 
     def push(self, item) -> None:
-        self.pushed.append(item)
+        self.pushed += flat([item])
         self.queue.push([item], size_of([item]))
         if self.queue.is_over:
             self.queue.drop_oldest()
@@ -51,8 +52,8 @@ class _Run:
             return
         taken = self.queue.take(self.max_bytes)
         if isinstance(taken, list):
-            assert len(taken) == 1 or 0 < size_of(taken) <= self.max_bytes
-            self.out += taken
+            assert len(taken) == 1 or 0 < sum(run.size for run in taken) <= self.max_bytes
+            self.out += flat(taken)
         else:
             self.out.append(taken)
 
@@ -99,7 +100,20 @@ def test_a_frame_larger_than_the_bound_of_a_message_goes_alone():
     queue = ItemQueue(10_000)
     frames = [_item("a", 1, 10), _item("a", 2, 2000), _item("a", 3, 10)]
     queue.push(frames, size_of(frames))
-    assert [[each.sequence for each in queue.take(500)] for _ in range(3)] == [[1], [2], [3]]
+    assert [[each.first_sequence for each in queue.take(500)] for _ in range(3)] == [[1], [2], [3]]
+
+
+def test_with_a_bound_of_nothing_frames_go_one_by_one():
+    queue = ItemQueue(10_000)
+    run = run_of([_item("a", number, number * 10).frames()[0] for number in (1, 2, 3)])
+    queue.push([run], size_of([run]))
+    taken = [queue.take(0) for _ in range(3)]
+    assert [[(each.first_sequence, len(each), each.size) for each in runs] for runs in taken] == [
+        [(1, 1, 10)],
+        [(2, 1, 20)],
+        [(3, 1, 30)],
+    ]
+    assert (len(queue), queue.bytes) == (0, 0)
 
 
 def test_a_marker_divides_messages():

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.frames.runs import flat
 from tests.websocketmanager.fixtures.make_spool import DONE, FOLDER, HEADER, ITEMS
 from tests.websocketmanager.spooling import frame
 from virtufin_examples.frames import Gap
 from virtufin_examples.websocketmanager.spool import _disk, _format, _holding
 from virtufin_examples.websocketmanager.spool._accounts import Position
+from virtufin_examples.websocketmanager.spool._format import without_first
 from virtufin_examples.websocketmanager.spool._holding import Holding
 
 
@@ -58,7 +60,7 @@ class Disk:
             items.append(frame(self.number, data=bytes(size)))
         appended = self.files.append(items)
         assert appended.items == len(items) or appended.problem
-        self.live += items[: appended.items]
+        self.live += flat(items[: appended.items])
         self.number -= len(items) - appended.items
 
     def read_some(self) -> None:
@@ -69,17 +71,18 @@ class Disk:
         position = None
         while self.read and count:
             entry = self.read[0]
-            done = min(count, len(entry.items))
+            items = flat(entry.items)
+            done = min(count, len(items))
             count -= done
-            for item in entry.items[:done]:
+            for item in items[:done]:
                 self.forget(item)
-            if done == len(entry.items):
+            if done == len(items):
                 position = entry.end
                 self.read.pop(0)
             else:
                 start = entry.start
                 position = Position(start.segment, start.offset, start.skip + done)
-                self.read[0] = type(entry)(entry.items[done:], position, entry.end)
+                self.read[0] = type(entry)(without_first(entry.items, done), position, entry.end)
         if position is not None:
             self.files.release(position)
             if not len(self.files.accounts):
@@ -112,7 +115,7 @@ class Disk:
             self.read_some()
             if not self.read:
                 return
-            self.release(sum(len(entry.items) for entry in self.read))
+            self.release(sum(len(flat(entry.items)) for entry in self.read))
 
 
 _MOVES = st.lists(
@@ -168,12 +171,23 @@ def test_cut_at_any_byte_what_was_whole_comes_back(chunks, releases, cut):
         disk.crash(cut)
         found = []
         while entries := disk.files.read().entries:
-            found += [item for entry in entries for item in entry.items]
+            found += [item for entry in entries for item in flat(entry.items)]
         assert found == expected[: len(found)], "a prefix: in order, once"
         lost = sum(len(item.data) + 20 for item in expected[len(found) :])
         assert lost <= cut + 8 * 900, "only what was cut, and its record"
         disk.append(1)
         disk.holding.close()
+
+
+def test_a_torn_record_of_which_some_was_published_repeats_nothing_before_it(tmp_path):
+    disk = Disk(tmp_path)
+    disk.append(0)
+    disk.append(0, 0)
+    disk.read_some()
+    disk.release(2)
+    disk.crash(1)
+    assert disk.files.read().entries == []
+    disk.holding.close()
 
 
 def test_beyond_the_bound_the_oldest_unread_segments_become_one_gap(tmp_path):
@@ -258,7 +272,7 @@ def test_a_damaged_record_in_the_middle_costs_the_rest_of_its_segment_only(tmp_p
     first.write_bytes(data)
     found = []
     while entries := disk.files.read().entries:
-        found += [item.sequence for entry in entries for item in entry.items]
+        found += [item.sequence for entry in entries for item in flat(entry.items)]
     assert found == sorted(found)
     assert found[0] == 1
     assert found[-1] == 40
@@ -289,7 +303,7 @@ def test_a_damaged_position_publishes_the_first_segment_again_rather_than_losing
     (position,) = tmp_path.rglob("position")
     position.write_bytes(b"x" * 24)
     disk.crash()
-    assert [item.sequence for entry in disk.files.read().entries for item in entry.items] == [1, 2, 3]
+    assert [item.sequence for entry in disk.files.read().entries for item in flat(entry.items)] == [1, 2, 3]
     disk.holding.close()
 
 
@@ -313,7 +327,7 @@ def test_a_spool_of_release_1_is_taken_over_where_it_stopped(tmp_path):
     holding = Holding(tmp_path, 1 << 20, "two")
     (recovered,) = holding.open("platform")
     entries = recovered.files.read().entries
-    assert [item for entry in entries for item in entry.items] == ITEMS[DONE:]
+    assert [item for entry in entries for item in flat(entry.items)] == ITEMS[DONE:]
     assert recovered.files.header == HEADER
     assert recovered.holders == {"holder"}
     assert {name: mark.sequence for name, mark in recovered.marks.items()} == {"c1": 11, "c2": 1}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.frames.runs import flat
 from tests.websocketmanager.fixtures.make_spool import FOLDER, HEADER, ITEMS
 from tests.websocketmanager.spooling import frame, marker
 from virtufin_examples.frames import Restored, Stale
@@ -62,7 +63,7 @@ def test_cut_at_any_byte_what_is_whole_comes_back_in_order_and_nothing_else(kind
         if size + len(record) > cut:
             break
         whole, size = whole + count, size + len(record)
-    assert [item for record in found.records for item in decode_record(record)] == items[:whole]
+    assert flat(item for record in found.records for item in decode_record(record)) == flat(items[:whole])
     assert found.end == size
     assert bool(found.problem) == (size < cut)
 
@@ -86,7 +87,7 @@ def test_marks_tell_how_far_each_connection_goes(kinds):
     for record in found.records:
         marks.update(marks_of(record))
     assert {name: mark.sequence for name, mark in marks.items()} == {
-        item.connection_id: item.sequence for item in items
+        item.connection_id: item.sequence for item in flat(items)
     }
 
 
@@ -94,7 +95,7 @@ def test_markers_of_all_kinds_come_back_as_they_were():
     restored = Restored(topic="", connection_id="a", epoch=2, sequence=3, since_ns=7, symbols=("X",))
     items = [marker(1, connection="a"), *items_of([("b", "stale")]), restored]
     found = scan(b"".join(record for record, _ in encode_records(items, "me")), 0)
-    assert [item for record in found.records for item in decode_record(record)] == items
+    assert flat(item for record in found.records for item in decode_record(record)) == flat(items)
 
 
 def test_a_header_says_what_the_items_are():
@@ -137,4 +138,4 @@ def test_a_spool_of_release_1_is_read():
     found = scan(data[begin:], begin)
     assert header == HEADER
     assert not found.problem
-    assert [item for record in found.records for item in decode_record(record)] == ITEMS
+    assert flat(item for record in found.records for item in decode_record(record)) == ITEMS

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import grpc.aio
 import pytest
 
+from tests.frames.runs import flat
 from tests.programs import programs
 from tests.websocketmanager.platform import running_bus, running_peer
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2 as pb
@@ -80,7 +81,7 @@ class Machine:
             await delivery.answer(Ack.SUCCESS)
             event = delivery.event
             message = read_message(TOPIC, event.type, event.content_type, event.data, event.extensions)
-            self.items += message.items
+            self.items += flat(message.items, TOPIC)
             self._merged += self._merger.add(message.items, now_ns=len(self.items), instance=message.instance)
             self.arrived.set()
 

@@ -14,8 +14,7 @@ from tests.websocketmanager.spooling import PLATFORM, marker, nobody
 from tests.websocketmanager.test_publisher import BATCH, World
 from virtufin_examples.connections import settle
 from virtufin_examples.errors import ConflictError, UnavailableError
-from virtufin_examples.frames import Encoding, FrameFlag, Markers, Overflow
-from virtufin_examples.frames._batch import decode_batch_in_runs
+from virtufin_examples.frames import Encoding, FrameFlag, Markers, Overflow, decode_runs
 from virtufin_examples.websocketmanager import _backlog as backlog
 from virtufin_examples.websocketmanager._publisher import PublishOptions
 from virtufin_examples.websocketmanager.spool import _disk
@@ -162,7 +161,7 @@ async def test_recovered_frames_keep_the_name_of_the_process_that_took_them_in(w
     await successor.clock.advance(1)
     await successor.hub.stop(0)
     batches = [m for m in successor.bus.on("t") if "FrameBatch" in m[2]]
-    assert {decode_batch_in_runs("t", m[1])[0] for m in batches} == {"me"}
+    assert {decode_runs("t", m[1])[0] for m in batches} == {"me"}
 
 
 async def test_a_successor_that_is_killed_as_well_leaves_the_rest_to_the_next(world, spool_dir):

@@ -251,11 +251,7 @@ class Subscription:
                 _log.warning("left out, and not told again: %s", error)
             return
         self.replayed += event.source == REPLAY_SOURCE
-        self._ready.extend(
-            self._merger.add(
-                message.items, now_ns=self._now_ns(), instance=message.instance, runs=message.runs
-            )
-        )
+        self._ready.extend(self._merger.add(message.items, now_ns=self._now_ns(), instance=message.instance))
 
     async def _let_time_pass(self) -> None:
         now_ns = self._now_ns()

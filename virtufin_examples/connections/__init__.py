@@ -14,11 +14,12 @@ from virtufin_examples.connections._healing import Healing, Watch
 from virtufin_examples.connections._hold import HoldBuffer
 from virtufin_examples.connections._http import HttpClient, HttpxClient
 from virtufin_examples.connections._loss import (
-    FRAME_OVERHEAD_BYTES,
     MARKER_BYTES,
     Loss,
     StreamItem,
+    frame_count,
     item_bytes,
+    item_count,
 )
 from virtufin_examples.connections._memory_network import MemoryNetwork, MemoryPeer, MemoryServer
 from virtufin_examples.connections._picows_network import PicowsNetwork
@@ -46,7 +47,6 @@ from virtufin_examples.connections._watchdog import DataWatch, LinkState, LinkWa
 
 __all__ = [
     "BLOCK_SIZE",
-    "FRAME_OVERHEAD_BYTES",
     "LOW_WATER",
     "MARKER_BYTES",
     "MAX_MESSAGE_BYTES",
@@ -103,9 +103,11 @@ __all__ = [
     "Watch",
     "Window",
     "describe_connector",
+    "frame_count",
     "host_is_allowed",
     "installed_plugins",
     "item_bytes",
+    "item_count",
     "joins_handshake",
     "limits_in_words",
     "resolve",

@@ -46,6 +46,8 @@ class MessageAssembler:
     """
 
     def __init__(self, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        self.is_idle = True
+        """Whether no fragmented message has begun."""
         self._max_bytes = max_message_bytes
         self._fragments: bytearray | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
@@ -72,6 +74,7 @@ class MessageAssembler:
             if opcode == CONTINUATION:
                 raise ProtocolViolationError(PROTOCOL_ERROR, "continuation frame without a message begun")
             self._fragments = bytearray()
+            self.is_idle = False
             self._decoder = None if opcode == BINARY else _Utf8Decoder()
             self._append(self._fragments, payload, final=False)
             return None
@@ -84,6 +87,7 @@ class MessageAssembler:
             return None
         whole = bytes(self._fragments)
         self._fragments = None
+        self.is_idle = True
         return (whole, self._decoder is None)
 
     def _append(self, fragments: bytearray, payload: bytes, *, final: bool) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from virtufin_examples.connections._arbiter import Key, leaves_hole
-from virtufin_examples.connections._socket import Message
 from virtufin_examples.venues import Seen
 
 
@@ -41,12 +40,12 @@ class Continuity:
         self._came_ns.clear()
 
     def look(
-        self, messages: Sequence[Message], peek: Callable[[bytes], Sequence[Seen]], received_ns: int
+        self, payloads: Sequence[bytes], peek: Callable[[bytes], Sequence[Seen]], received_ns: int
     ) -> list[Hole]:
         """Return the holes before or between messages of one read; `peek` finds what a frame says."""
         holes: list[Hole] = []
         symbols, runs, came_ns = self._symbols, self._last, self._came_ns
-        for index, (payload, _) in enumerate(messages):
+        for index, payload in enumerate(payloads):
             for seen in peek(payload):
                 symbols.add(seen.symbol)
                 if not seen.last:

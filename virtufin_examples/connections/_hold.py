@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from virtufin_examples.connections._loss import Loss, StreamItem, item_bytes
-from virtufin_examples.frames import Frame, Gap
+from virtufin_examples.frames import FrameRun, Gap
 
 HOLD_BYTES = 4 * 1024 * 1024
 HOLD_NS = 30 * 1_000_000_000
@@ -58,6 +58,6 @@ class HoldBuffer:
 
 
 def _time_ns(item: StreamItem) -> int:
-    if isinstance(item, Frame):
-        return item.received_ns
+    if isinstance(item, FrameRun):
+        return item.last_received_ns
     return item.to_ns if isinstance(item, Gap) else item.since_ns

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
-from itertools import groupby, takewhile
+from itertools import groupby
 from typing import Protocol
 
 from virtufin_examples.connections._arbiter import Arbiter, Arrival
 from virtufin_examples.connections._clock import Clock, completed_within
 from virtufin_examples.connections._continuity import Continuity, Hole
 from virtufin_examples.connections._sequencer import SequencesExhaustedError
-from virtufin_examples.connections._socket import Message, Socket, SocketEnd
+from virtufin_examples.connections._socket import Socket, SocketEnd
 from virtufin_examples.connections._stream import Stream
 from virtufin_examples.errors import DeadlineError, UnavailableError
 from virtufin_examples.simulated import SIMULATED_HEADER
@@ -89,34 +89,34 @@ class Link:
         self._socket = socket
         self.simulated = headers.get(SIMULATED_HEADER) == "1"
 
-    def received(self, messages: Sequence[Message], received_ns: int) -> None:
+    def received(self, payloads: Sequence[bytes], received_ns: int, *, binary: bool) -> None:
         """Number first; only then may anything fail."""
-        self.frames += len(messages)
+        self.frames += len(payloads)
         if self._stream.is_broken and self._reads_answers:
-            messages = self._begin_again(messages, received_ns)
-        self._take(messages, received_ns)
+            payloads = self._begin_again(payloads, received_ns, binary=binary)
+        self._take(payloads, received_ns, binary=binary)
 
-    def _begin_again(self, messages: Sequence[Message], received_ns: int) -> Sequence[Message]:
+    def _begin_again(self, payloads: Sequence[bytes], received_ns: int, *, binary: bool) -> Sequence[bytes]:
         """Take the answers that come first; have the gap announced before the data behind them."""
         try:
             is_control = self.session.is_control
-            first = next((n for n, each in enumerate(messages) if not is_control(each[0])), None)
+            first = next((n for n, each in enumerate(payloads) if not is_control(each)), None)
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
             self._reads_no_more(error)
-            return messages
+            return payloads
         if first is None:
-            return messages
+            return payloads
         if first:
-            self._take(messages[:first], received_ns)
+            self._take(payloads[:first], received_ns, binary=binary)
         self._owner.flows(received_ns)
-        return messages[first:]
+        return payloads[first:]
 
-    def _take(self, messages: Sequence[Message], received_ns: int) -> None:
+    def _take(self, payloads: Sequence[bytes], received_ns: int, *, binary: bool) -> None:
         try:
             if self.arbiter is not None:
-                self._arbitrate(self.arbiter, messages, received_ns)
+                self._arbitrate(self.arbiter, payloads, received_ns, binary=binary)
             else:
-                self._deliver(messages, received_ns, self.epoch)
+                self._deliver(payloads, received_ns, self.epoch, binary=binary)
         except SequencesExhaustedError as error:
             self._owner.noted("SequencesExhausted", str(error))
             self.close(TRY_AGAIN_LATER, "no sequences reserved")
@@ -124,13 +124,13 @@ class Link:
         if self._stream.is_low:
             self._owner.low()
         if self._sampling:
-            self._keep(messages)
+            self._keep(payloads)
         if self._observes:
-            self._observe(messages)
+            self._observe(payloads)
         if self._requests:
-            self._answer(messages)
+            self._answer(payloads)
         if self._reads_answers:
-            self._read_control(messages)
+            self._read_control(payloads, binary=binary)
 
     def closed(self, end: SocketEnd) -> None:
         """Wake everybody who waits for this socket."""
@@ -202,8 +202,10 @@ class Link:
 
     def release(self, arrivals: Sequence[Arrival]) -> None:
         """Hand on what an arbiter had held back."""
-        for (epoch, received_ns), group in groupby(arrivals, lambda each: (each.epoch, each.received_ns)):
-            self._deliver([each.message for each in group], received_ns, epoch)
+        for (epoch, received_ns, binary), group in groupby(
+            arrivals, lambda each: (each.epoch, each.received_ns, each.message[1])
+        ):
+            self._deliver([each.message[0] for each in group], received_ns, epoch, binary=binary)
 
     def close(self, code: int, reason: str) -> None:
         """Begin to close."""
@@ -232,12 +234,12 @@ class Link:
             raise UnavailableError("the socket is not open")
         return self._socket
 
-    def _deliver(self, messages: Sequence[Message], received_ns: int, epoch: int) -> None:
+    def _deliver(self, payloads: Sequence[bytes], received_ns: int, epoch: int, *, binary: bool) -> None:
         """Hand messages to the stream, each hole of the venue's numbers announced in its place."""
         start = 0
-        for hole in self._holes(messages, received_ns):
+        for hole in self._holes(payloads, received_ns):
             if hole.index > start:
-                self._receive(messages[start : hole.index], received_ns, epoch)
+                self._receive(payloads[start : hole.index], received_ns, epoch, binary=binary)
                 start = hole.index
             self._stream.announce_hole(
                 hole.symbol,
@@ -247,68 +249,64 @@ class Link:
                 epoch=epoch,
                 now_ns=received_ns,
             )
-        self._receive(messages[start:] if start else messages, received_ns, epoch)
+        self._receive(payloads[start:] if start else payloads, received_ns, epoch, binary=binary)
 
-    def _receive(self, messages: Sequence[Message], received_ns: int, epoch: int) -> None:
-        stream = self._stream
-        if stream.hides_break and self._reads_answers:
-            # data may come before the last part of the handshake is answered, which ends the break
-            is_control = self.session.is_control
-            answers = list(takewhile(lambda message: is_control(message[0]), messages))
-            if answers:
-                stream.receive(answers, received_ns, epoch=epoch, simulated=self.simulated, mends=False)
-                messages = messages[len(answers) :]
-            if not messages:
-                return
-            stream.stays_broken(epoch, received_ns)
-        stream.receive(
-            messages, received_ns, epoch=epoch, simulated=self.simulated, mends=not self._reads_answers
+    def _receive(self, payloads: Sequence[bytes], received_ns: int, epoch: int, *, binary: bool) -> None:
+        self._stream.receive(
+            payloads,
+            received_ns,
+            binary=binary,
+            epoch=epoch,
+            simulated=self.simulated,
+            mends=not self._reads_answers,
         )
 
-    def _holes(self, messages: Sequence[Message], received_ns: int) -> Sequence[Hole]:
+    def _holes(self, payloads: Sequence[bytes], received_ns: int) -> Sequence[Hole]:
         if self._continuity is None:
             return ()
         try:
-            return self._continuity.look(messages, self.session.peek, received_ns)
+            return self._continuity.look(payloads, self.session.peek, received_ns)
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
             self._continuity = None
             self._owner.noted("ConnectorFailed", f"numbers are followed no more on this socket: {error!r}")
             return ()
 
-    def _arbitrate(self, arbiter: Arbiter, messages: Sequence[Message], received_ns: int) -> None:
+    def _arbitrate(
+        self, arbiter: Arbiter, payloads: Sequence[bytes], received_ns: int, *, binary: bool
+    ) -> None:
         is_control = self.session.is_control
-        for message in messages:
-            if is_control(message[0]):
-                self._deliver([message], received_ns, self.epoch)
+        for payload in payloads:
+            if is_control(payload):
+                self._deliver([payload], received_ns, self.epoch, binary=binary)
             else:
-                self.release(arbiter.offer(Arrival(self.epoch, message, received_ns)))
+                self.release(arbiter.offer(Arrival(self.epoch, (payload, binary), received_ns)))
 
-    def _observe(self, messages: Sequence[Message]) -> None:
+    def _observe(self, payloads: Sequence[bytes]) -> None:
         try:
-            for payload, _ in messages:
+            for payload in payloads:
                 self.session.observe(payload)
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
             self._observes = False
             self._owner.noted("ConnectorFailed", f"observe: {error!r}")
 
-    def _keep(self, messages: Sequence[Message]) -> None:
-        for payload, _ in messages[:_FRAMES_A_READ]:
+    def _keep(self, payloads: Sequence[bytes]) -> None:
+        for payload in payloads[:_FRAMES_A_READ]:
             self._sample.append(payload)
             self._sample_bytes += len(payload)
         self._sampling = len(self._sample) < SAMPLE_FRAMES and self._sample_bytes < SAMPLE_BYTES
 
-    def _answer(self, messages: Sequence[Message]) -> None:
-        for payload, _ in messages:
+    def _answer(self, payloads: Sequence[bytes]) -> None:
+        for payload in payloads:
             request = self._requests.get(payload[:REQUEST_ID_BYTES])
             if request is not None and not request.done():
                 request.set_result(payload[REQUEST_ID_BYTES:])
 
-    def _read_control(self, messages: Sequence[Message]) -> None:
+    def _read_control(self, payloads: Sequence[bytes], *, binary: bool) -> None:
         session = self.session
         try:
             expecting = session.expects() > 0
             is_control = session.is_control
-            for payload, binary in messages:
+            for payload in payloads:
                 control = is_control(payload)
                 if control:
                     self._count_control()

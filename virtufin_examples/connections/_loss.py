@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from virtufin_examples.frames import Cause, Frame, Gap, Restored, Stale
+from virtufin_examples.frames import Cause, FrameRun, Gap, Restored, Stale
 
-StreamItem: TypeAlias = Frame | Gap | Stale | Restored
-"""An item of a connection's stream, numbered. Its topic is known only to its publisher and is empty here."""
+StreamItem: TypeAlias = FrameRun | Gap | Stale | Restored
+"""What a connection's stream carries, numbered: frames in runs, and markers, whose topic is empty here."""
 
 MARKER_BYTES = 256
 """What a marker counts as in a bounded buffer."""
 
-FRAME_OVERHEAD_BYTES = 160
-"""What a frame takes besides its payload, so that tiny frames are bounded as well."""
-
 
 def item_bytes(item: StreamItem) -> int:
     """Return what an item counts as in a bounded buffer."""
-    return len(item.data) + FRAME_OVERHEAD_BYTES if isinstance(item, Frame) else MARKER_BYTES
+    return item.memory_bytes if isinstance(item, FrameRun) else MARKER_BYTES
+
+
+def frame_count(item: StreamItem) -> int:
+    """Return how many frames an item is: none, where it is a marker."""
+    return len(item) if isinstance(item, FrameRun) else 0
+
+
+def item_count(items: Iterable[StreamItem]) -> int:
+    """Return how many frames and markers items are."""
+    return sum(len(item) if isinstance(item, FrameRun) else 1 for item in items)
 
 
 class Loss:
@@ -42,17 +49,18 @@ class Loss:
 
     def add(self, item: StreamItem) -> None:
         """Take in an item that was dropped; items come in the order of their sequences."""
-        first, last = item.sequence, item.sequence
-        if isinstance(item, Frame):
-            self.frames += 1
-            self.bytes += len(item.data)
+        if isinstance(item, FrameRun):
+            self.frames += len(item)
+            self.bytes += item.size
+            first, last = item.first_sequence, item.last_sequence
             before = after = item.epoch
-            start = end = item.received_ns
+            start, end = item.received_ns, item.last_received_ns
         elif isinstance(item, Gap):
-            first = min(first, item.first_sequence or first)
+            first, last = min(item.sequence, item.first_sequence or item.sequence), item.sequence
             before, after = item.epoch_before, item.epoch_after
             start, end = item.from_ns, item.to_ns
         else:
+            first = last = item.sequence
             before = after = item.epoch
             start = end = item.since_ns
         if self._last_sequence == 0:

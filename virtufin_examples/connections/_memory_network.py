@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import groupby
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -210,8 +212,8 @@ class _MemorySocket:
             else:
                 if message is not None:
                     batch.append(message)
-        if batch:
-            self._sink.received(batch, self._clock.now_ns())
+        for binary, group in groupby(batch, itemgetter(1)):
+            self._sink.received([payload for payload, _ in group], self._clock.now_ns(), binary=binary)
         if end is not None:
             self._shut(end)
 

@@ -31,7 +31,6 @@ from virtufin_examples.connections._socket import (
     CLOSE_TIMEOUT_SECONDS,
     CONNECT_TIMEOUT_SECONDS,
     MAX_MESSAGE_BYTES,
-    Message,
     Socket,
     SocketConnectError,
     SocketEnd,
@@ -45,6 +44,8 @@ NO_STATUS = 1005
 ABNORMAL_CLOSURE = 1006
 INTERNAL_ERROR = 1011
 _PING = b"virtufin"
+_TEXT = WSMsgType.TEXT  # looking an enum's member up costs as much as the rest of a frame
+_DATA = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION)
 _VIOLATION_GRACE_SECONDS = 0.01  # for the close frame to leave before the link is cut
 
 # All that picows logs is reported through the sink as well, and at debug level it would log upgrade headers.
@@ -151,7 +152,8 @@ class _Listener(WSListener):
         self._headers = _lower(response)
         self._now_ns = now_ns
         self._assembler = rules.MessageAssembler(max_bytes)
-        self._batch: list[Message] = []
+        self._batch: list[bytes] = []
+        self._batch_is_binary = False
         self._received_ns = 0
         self._transport: WSTransport | None = None
         self._end: SocketEnd | None = None
@@ -172,21 +174,25 @@ class _Listener(WSListener):
         """Check a frame and hand the messages of one read on together."""
         if self._deaf:
             return
-        if not self._batch:
+        batch = self._batch
+        if not batch:
             self._received_ns = self._now_ns()
-        opcode = frame.msg_type
+        # Nearly every frame is a whole text message in ASCII, which needs no more than this.
+        if (
+            frame.msg_type is _TEXT
+            and frame.fin
+            and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
+            and self._assembler.is_idle
+            and not self._batch_is_binary
+        ):
+            payload = frame.get_payload_as_bytes()
+            if payload.isascii():
+                batch.append(payload)
+                if frame.last_in_buffer:
+                    self._flush()
+                return
         try:
-            if opcode == WSMsgType.TEXT or opcode == WSMsgType.BINARY or opcode == WSMsgType.CONTINUATION:  # noqa: PLR1714 - hashing an enum member costs more than comparing it
-                message = self._assembler.accept(
-                    opcode,  # type: ignore[arg-type]  # an integer at run time; the stub says Enum
-                    frame.get_payload_as_bytes(),
-                    final=bool(frame.fin),
-                    reserved=bool(frame.rsv1 or frame.rsv2 or frame.rsv3),
-                )
-                if message is not None:
-                    self._batch.append(message)
-            else:
-                self._control(transport, frame)
+            self._examine(transport, frame)
         except rules.ProtocolViolationError as error:
             self._flush()
             self._fail(transport, error)
@@ -249,7 +255,26 @@ class _Listener(WSListener):
     def _flush(self) -> None:
         if self._batch:
             batch, self._batch = self._batch, []
-            self._sink.received(batch, self._received_ns)
+            binary, self._batch_is_binary = self._batch_is_binary, False
+            self._sink.received(batch, self._received_ns, binary=binary)
+
+    def _examine(self, transport: WSTransport, frame: WSFrame) -> None:
+        opcode = frame.msg_type
+        if opcode not in _DATA:
+            self._control(transport, frame)
+            return
+        message = self._assembler.accept(
+            opcode,  # type: ignore[arg-type]  # an integer at run time; the stub says Enum
+            frame.get_payload_as_bytes(),
+            final=bool(frame.fin),
+            reserved=bool(frame.rsv1 or frame.rsv2 or frame.rsv3),
+        )
+        if message is not None:
+            payload, binary = message
+            if binary != self._batch_is_binary:
+                self._flush()
+            self._batch_is_binary = binary
+            self._batch.append(payload)
 
     def _control(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.rsv1 or frame.rsv2 or frame.rsv3:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
-from virtufin_examples.connections._socket import Message
 from virtufin_examples.errors import ResourceLimitError
-from virtufin_examples.frames import Frame, FrameFlag
+from virtufin_examples.frames import FrameFlag, FrameRun
 
 BLOCK_SIZE = 1_000_000
 """Sequences reserved at a time: one write to the state store for a million frames, and what a crash skips."""
@@ -57,10 +58,14 @@ class SequencesExhaustedError(ResourceLimitError):
     """No sequence is reserved any more: the state store did not answer for half a block."""
 
 
-_TEXT = FrameFlag.NONE
-_BINARY = FrameFlag.BINARY
-_SIMULATED_TEXT = FrameFlag.SIMULATED
-_SIMULATED_BINARY = FrameFlag.SIMULATED | FrameFlag.BINARY
+RUN_BYTES = 256 * 1024
+RUN_FRAMES = 1024
+"""The payloads of one run, unless it is a single frame, and its frames: what a queue drops, holds or hands on
+at a time."""
+
+_BINARY = int(FrameFlag.BINARY)
+_SIMULATED = int(FrameFlag.SIMULATED)
+_BACKFILL = int(FrameFlag.BACKFILL)
 
 
 class Sequencer:
@@ -94,40 +99,39 @@ class Sequencer:
         self._next += 1
         return number
 
-    def frames(
+    def runs(
         self,
-        messages: Sequence[Message],
+        payloads: Sequence[bytes],
         received_ns: int,
         *,
         epoch: int,
-        simulated: bool,
+        binary: bool = False,
+        simulated: bool = False,
         backfill: bool = False,
-    ) -> list[Frame]:
-        """Return the messages of one read as numbered frames.
+    ) -> list[FrameRun]:
+        """Return the messages of one read numbered, as runs of `RUN_BYTES` and `RUN_FRAMES` at most.
 
         Raises `SequencesExhaustedError` when the numbers do not suffice for all, and then gives none.
         """
-        count = len(messages)
+        count = len(payloads)
         self._require(count, reserve=MARKER_RESERVE)
         first = self._next
         self._next = first + count
-        text, binary = (_SIMULATED_TEXT, _SIMULATED_BINARY) if simulated else (_TEXT, _BINARY)
-        if backfill:
-            text, binary = text | FrameFlag.BACKFILL, binary | FrameFlag.BACKFILL
-        connection_id, url = self._connection_id, self._url
+        flag = (_BINARY if binary else 0) | (_SIMULATED if simulated else 0) | (_BACKFILL if backfill else 0)
         return [
-            Frame(
-                "",
-                connection_id,
+            FrameRun(
+                self._connection_id,
                 epoch,
-                sequence,
+                first + start,
                 received_ns,
-                payload,
-                binary if is_binary else text,
-                0,
-                url,
+                part,
+                sum(map(len, part)),
+                (),
+                (flag,) * len(part) if flag else (),
+                (),
+                self._url,
             )
-            for sequence, (payload, is_binary) in enumerate(messages, first)
+            for start, part in _parts(payloads)
         ]
 
     def _require(self, count: int, *, reserve: int = 0) -> None:
@@ -137,3 +141,18 @@ class Sequencer:
                 f"connection {self._connection_id}: {count} sequences wanted, {max(0, left)} are reserved",
                 hint="the state store does not answer",
             )
+
+
+def _parts(payloads: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes]]]:
+    """Cut what one read brought so that each part is within the bounds of a run; yield where it starts."""
+    ends = list(accumulate(map(len, payloads)))
+    if ends[-1] <= RUN_BYTES and len(ends) <= RUN_FRAMES:
+        yield 0, payloads
+        return
+    start = 0
+    while start < len(payloads):
+        before = ends[start - 1] if start else 0
+        end = min(bisect_right(ends, before + RUN_BYTES, start), start + RUN_FRAMES)
+        end = max(end, start + 1)  # a single frame may be larger
+        yield start, payloads[start:end]
+        start = end

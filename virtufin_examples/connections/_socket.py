@@ -83,8 +83,8 @@ class SocketSink(Protocol):
     def opened(self, socket: Socket, headers: Mapping[str, str]) -> None:
         """The upgrade succeeded; `headers` are the answer's, names in lower case. Called once, first."""
 
-    def received(self, messages: Sequence[Message], received_ns: int) -> None:
-        """Messages that came with one read of the network, at one receive time (Unix nanoseconds)."""
+    def received(self, payloads: Sequence[bytes], received_ns: int, *, binary: bool) -> None:
+        """Messages of one kind that came with one read, at one receive time (Unix nanoseconds)."""
 
     def closed(self, end: SocketEnd) -> None:
         """The link is gone. Called once, last."""

@@ -11,13 +11,11 @@ from typing import Protocol
 
 from virtufin_examples.connections._hold import HoldBuffer
 from virtufin_examples.connections._loss import (
-    FRAME_OVERHEAD_BYTES,
     MARKER_BYTES,
     StreamItem,
     item_bytes,
 )
 from virtufin_examples.connections._sequencer import Grant, Sequencer
-from virtufin_examples.connections._socket import Message
 from virtufin_examples.frames import Cause, Gap, Marker, Restored, Stale
 
 HELD_BACK_NS = 10_000_000_000
@@ -109,9 +107,10 @@ class Stream:
 
     def receive(
         self,
-        messages: Sequence[Message],
+        payloads: Sequence[bytes],
         received_ns: int,
         *,
+        binary: bool,
         epoch: int,
         simulated: bool,
         mends: bool = True,
@@ -122,19 +121,21 @@ class Stream:
         """
         if mends and self._break is not None:
             self._announce_break(epoch, received_ns, ended=True)
-        frames = self._sequencer.frames(messages, received_ns, epoch=epoch, simulated=simulated)
-        count, size = len(frames), sum([len(message[0]) for message in messages])
-        self.frames += count
-        self.bytes += size
+        runs = self._sequencer.runs(payloads, received_ns, binary=binary, epoch=epoch, simulated=simulated)
+        self.frames += len(payloads)
+        size = 0
+        for run in runs:
+            self.bytes += run.size
+            size += run.memory_bytes
         # of two sockets, one may hold frames back a little; further back, the clock was set
         if not 0 < self.last_received_ns - received_ns < HELD_BACK_NS:
             self.last_received_ns = received_ns
         self.last_frame_epoch = epoch
-        self.last_was_binary = messages[-1][1]
+        self.last_was_binary = binary
         if self._outlet is not None:
-            self._outlet.put(frames, size + count * FRAME_OVERHEAD_BYTES)
+            self._outlet.put(runs, size)
         else:
-            self._hold.add(frames, received_ns)
+            self._hold.add(runs, received_ns)
 
     def broke(self, cause: Cause) -> None:
         """Note that the socket is gone; the gap is announced when it is mended, or by `stays_broken`.
@@ -160,12 +161,11 @@ class Stream:
 
         Raises `SequencesExhaustedError`.
         """
-        messages = [(payload, False) for payload in payloads]
-        frames = self._sequencer.frames(messages, now_ns, epoch=epoch, simulated=simulated, backfill=True)
+        runs = self._sequencer.runs(payloads, now_ns, epoch=epoch, simulated=simulated, backfill=True)
         if self._outlet is not None:
-            self._outlet.put(frames, sum(map(len, payloads)) + len(frames) * FRAME_OVERHEAD_BYTES)
+            self._outlet.put(runs, sum(run.memory_bytes for run in runs))
         else:
-            self._hold.add(frames, now_ns)
+            self._hold.add(runs, now_ns)
 
     def publish_to(self, outlet: Outlet, now_ns: int) -> None:
         """Hand what is held to the outlet, and then all that comes.

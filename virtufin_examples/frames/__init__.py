@@ -1,6 +1,12 @@
 """Frames: the items of a stream, the batch codec, gap detection and merging."""
 
-from virtufin_examples.frames._batch import FORMAT_VERSION, decode_batch, encode_batch
+from virtufin_examples.frames._batch import (
+    FORMAT_VERSION,
+    decode_batch,
+    decode_runs,
+    encode_batch,
+    encode_runs,
+)
 from virtufin_examples.frames._decode import Message, Received, decode_message, read_message
 from virtufin_examples.frames._events import encode_frame_event
 from virtufin_examples.frames._merge import SILENT_NS, WINDOW_BYTES, WINDOW_NS, Merger
@@ -44,6 +50,7 @@ from virtufin_examples.frames._recording_format import (
 from virtufin_examples.frames._recording_reader import RecordingReader
 from virtufin_examples.frames._recording_writer import Continuity, RecordingWriter
 from virtufin_examples.frames._reorder import MergeNumbers
+from virtufin_examples.frames._run import FRAME_OVERHEAD_BYTES, FrameRun, run_of, runs_of
 
 __all__ = [
     "BATCH_CONTENT_TYPE",
@@ -53,6 +60,7 @@ __all__ = [
     "EVENT_TYPE_PREFIX",
     "FORMAT_VERSION",
     "FRAME_EVENT_TYPE",
+    "FRAME_OVERHEAD_BYTES",
     "NOTE_CONTENT_TYPE",
     "RECORDING_VERSION",
     "REPLAY_SOURCE",
@@ -66,6 +74,7 @@ __all__ = [
     "Encoding",
     "Frame",
     "FrameFlag",
+    "FrameRun",
     "Gap",
     "Heartbeat",
     "Item",
@@ -89,10 +98,14 @@ __all__ = [
     "Stale",
     "decode_batch",
     "decode_message",
+    "decode_runs",
     "encode_batch",
     "encode_frame_event",
     "encode_note",
+    "encode_runs",
     "events_topic",
     "note_dict",
     "read_message",
+    "run_of",
+    "runs_of",
 ]

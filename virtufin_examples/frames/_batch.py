@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
-from itertools import accumulate, pairwise, repeat
+from itertools import pairwise, repeat
 
+from google.protobuf.internal.containers import RepeatedScalarFieldContainer
 from google.protobuf.message import DecodeError
 
 from virtufin_examples._generated.virtufin.v1 import frames_pb2
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.frames._model import Frame, FrameFlag
+from virtufin_examples.frames._model import Frame
+from virtufin_examples.frames._run import FrameRun, runs_of
 
 FORMAT_VERSION = 1
 
 
 def encode_batch(frames: Sequence[Frame], *, instance: str, replay: bool = False) -> bytes:
+    """Return the bytes of a batch; see `encode_runs`."""
+    return encode_runs(runs_of(frames), instance=instance, replay=replay)
+
+
+def encode_runs(runs: Sequence[FrameRun], *, instance: str, replay: bool = False) -> bytes:
     """Return the bytes of a batch; `instance` names the publishing process.
 
     With `replay` the batch names a file as the kind of its source, otherwise a WebSocket.
-    Frames keep their order. Neighbours of one connection and epoch with consecutive sequences share a run.
+    Frames keep their order. Runs that continue one another become one.
     The topic is not inside: it is the message's.
     """
     batch = frames_pb2.FrameBatch(
@@ -28,25 +34,23 @@ def encode_batch(frames: Sequence[Frame], *, instance: str, replay: bool = False
         instance=instance,
     )
     start = 0
-    for end in _run_ends(frames):
-        _add_run(batch, frames[start:end])
-        start = end
+    for end in range(1, len(runs) + 1):
+        if end == len(runs) or not _continues(runs[end - 1], runs[end]):
+            _add_run(batch, runs[start:end])
+            start = end
     return batch.SerializeToString()
 
 
 def decode_batch(topic: str, data: bytes) -> list[Frame]:
-    """Return the frames of a batch that came on `topic`.
+    """Return the frames of a batch that came on `topic`; see `decode_runs`."""
+    return [frame for run in decode_runs(topic, data)[1] for frame in run.frames(topic)]
+
+
+def decode_runs(topic: str, data: bytes) -> tuple[str, list[FrameRun]]:
+    """Return the name of the publishing process and the runs of a batch that came on `topic`.
 
     Raises `InvalidInputError` for what is no batch, and for a newer format, whose frames this reader could
     misread.
-    """
-    return decode_batch_in_runs(topic, data)[1]
-
-
-def decode_batch_in_runs(topic: str, data: bytes) -> tuple[str, list[Frame], list[int]]:
-    """Return the name of the publishing process, the frames, and the lengths of their runs.
-
-    See `decode_batch`. A run is of one connection and epoch, and its sequences follow one another.
     """
     batch = frames_pb2.FrameBatch()
     try:
@@ -61,64 +65,56 @@ def decode_batch_in_runs(topic: str, data: bytes) -> tuple[str, list[Frame], lis
         )
     if batch.format_version != FORMAT_VERSION:
         raise InvalidInputError(f"topic {topic}: {len(data)} bytes are no FrameBatch: no format_version")
-    frames: list[Frame] = []
-    for run in batch.runs:
-        _read_run(topic, run, frames)
-    return batch.instance, frames, [len(run.payloads) for run in batch.runs]
+    return batch.instance, [_read_run(topic, run) for run in batch.runs if run.payloads]
 
 
-def _run_ends(frames: Sequence[Frame]) -> list[int]:
-    """Return where each run ends; one loop without calls, since it looks at every frame."""
-    ends: list[int] = []
-    sequence, epoch, connection_id, url = 0, 0, "", ""
-    for index, frame in enumerate(frames):
-        sequence += 1
-        if (
-            frame.sequence != sequence
-            or frame.connection_id != connection_id
-            or frame.epoch != epoch
-            or frame.connection_url != url
-        ):
-            ends.append(index)
-            sequence, epoch = frame.sequence, frame.epoch
-            connection_id, url = frame.connection_id, frame.connection_url
-    return [*ends[1:], len(frames)] if frames else []
-
-
-def _add_run(batch: frames_pb2.FrameBatch, frames: Sequence[Frame]) -> None:
-    first = frames[0]
-    times = [frame.received_ns for frame in frames]
-    flags = [frame.flags for frame in frames]
-    venue_sequences = [frame.venue_sequence for frame in frames]
-    batch.runs.add(
-        connection_id=first.connection_id,
-        epoch=first.epoch,
-        first_sequence=first.sequence,
-        payloads=[frame.data for frame in frames],
-        first_received_ns=first.received_ns,
-        received_delta_ns=_without_tail([later - earlier for earlier, later in pairwise(times)]),
-        flags=_without_tail([int(each) for each in flags]) if any(flags) else None,
-        venue_sequences=venue_sequences if any(venue_sequences) else None,
-        connection_url=first.connection_url,
+def _continues(last: FrameRun, run: FrameRun) -> bool:
+    return (
+        run.first_sequence == last.first_sequence + len(last.payloads)
+        and run.epoch == last.epoch
+        and run.connection_id == last.connection_id
+        and run.connection_url == last.connection_url
     )
 
 
-def _without_tail(values: list[int]) -> list[int]:
-    """Leave trailing zeros off, as the format allows."""
-    while values and not values[-1]:
-        values.pop()
-    return values
+def _add_run(batch: frames_pb2.FrameBatch, runs: Sequence[FrameRun]) -> None:
+    """Add runs that continue one another as one."""
+    first = runs[0]
+    to = batch.runs.add(
+        connection_id=first.connection_id,
+        epoch=first.epoch,
+        first_sequence=first.first_sequence,
+        payloads=first.payloads,
+        first_received_ns=first.received_ns,
+        received_delta_ns=first.deltas_ns,
+        flags=first.flags,
+        venue_sequences=first.venue_sequences,
+        connection_url=first.connection_url,
+    )
+    for last, run in pairwise(runs):
+        before = len(to.payloads)
+        to.payloads.extend(run.payloads)
+        step_ns = run.received_ns - last.last_received_ns
+        if step_ns or run.deltas_ns:
+            to.received_delta_ns.extend(repeat(0, before - 1 - len(to.received_delta_ns)))
+            to.received_delta_ns.append(step_ns)
+            to.received_delta_ns.extend(run.deltas_ns)
+        _extend(to.flags, run.flags, before)
+        _extend(to.venue_sequences, run.venue_sequences, before)
 
 
-@functools.lru_cache(maxsize=64)
-def _flag(bits: int) -> FrameFlag:
-    return FrameFlag(bits)
+def _extend(to: RepeatedScalarFieldContainer[int], values: Sequence[int], before: int) -> None:
+    """Append the values of frames that follow `before` others; trailing zeros stay left off."""
+    if values:
+        to.extend(repeat(0, before - len(to)))
+        to.extend(values)
 
 
-def _read_run(topic: str, run: frames_pb2.FrameRun, frames: list[Frame]) -> None:
-    count = len(run.payloads)
+def _read_run(topic: str, run: frames_pb2.FrameRun) -> FrameRun:
+    payloads = list(run.payloads)
+    count = len(payloads)
     for name, values, limit in (
-        ("received_delta_ns", run.received_delta_ns, max(count - 1, 0)),
+        ("received_delta_ns", run.received_delta_ns, count - 1),
         ("flags", run.flags, count),
         ("venue_sequences", run.venue_sequences, count),
     ):
@@ -127,21 +123,15 @@ def _read_run(topic: str, run: frames_pb2.FrameRun, frames: list[Frame]) -> None
                 f"topic {topic}: a FrameRun of {run.connection_id} has {len(values)} {name} "
                 f"for {count} payloads"
             )
-    times = list(accumulate(run.received_delta_ns, initial=run.first_received_ns))
-    times.extend([times[-1]] * (count - len(times)))
-    bits = [*run.flags, *([0] * (count - len(run.flags)))] if run.flags else None
-    venue = [*run.venue_sequences, *([0] * (count - len(run.venue_sequences)))]
-    frames.extend(
-        map(
-            Frame,
-            repeat(topic),
-            repeat(run.connection_id),
-            repeat(run.epoch),
-            range(run.first_sequence, run.first_sequence + count),
-            times,
-            run.payloads,
-            repeat(FrameFlag.NONE) if bits is None else map(_flag, bits),
-            venue,
-            repeat(run.connection_url),
-        )
+    return FrameRun(
+        run.connection_id,
+        run.epoch,
+        run.first_sequence,
+        run.first_received_ns,
+        payloads,
+        sum(map(len, payloads)),
+        list(run.received_delta_ns),
+        list(run.flags),
+        list(run.venue_sequences),
+        run.connection_url,
     )

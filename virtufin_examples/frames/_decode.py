@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.frames._batch import decode_batch_in_runs
+from virtufin_examples.frames._batch import decode_runs
 from virtufin_examples.frames._events import frame_from_event
 from virtufin_examples.frames._model import Frame, Gap, Heartbeat, Restored, Stale
 from virtufin_examples.frames._names import BATCH_EVENT_TYPE, FRAME_EVENT_TYPE
 from virtufin_examples.frames._notes import decode_note, is_note
+from virtufin_examples.frames._run import FrameRun
 
 Received: TypeAlias = Frame | Gap | Stale | Restored | Heartbeat
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one Dapr message carried. `instance` names the publishing process, where the message says so.
+    """What one Dapr message carried. `instance` names the publishing process, where the message says so."""
 
-    `runs` are the lengths of a batch's runs: neighbours of one connection and epoch without a hole.
-    """
-
-    items: list[Received]
+    items: list[Received | FrameRun]
     instance: str = ""
-    runs: Sequence[int] = ()
 
 
 def decode_message(
@@ -36,7 +33,14 @@ def decode_message(
     `topic` is the topic of the frames, also for what came on its companion. Raises `InvalidInputError` for
     anything that no WebSocketManager publishes.
     """
-    return read_message(topic, event_type, content_type, data, extensions).items
+    items = read_message(topic, event_type, content_type, data, extensions).items
+    out: list[Received] = []
+    for item in items:
+        if isinstance(item, FrameRun):
+            out.extend(item.frames(topic))
+        else:
+            out.append(item)
+    return out
 
 
 def read_message(
@@ -44,8 +48,8 @@ def read_message(
 ) -> Message:
     """Return the items and who published them; see `decode_message`."""
     if event_type == BATCH_EVENT_TYPE:
-        instance, frames, runs = decode_batch_in_runs(topic, data)
-        return Message([*frames], instance, runs)
+        instance, runs = decode_runs(topic, data)
+        return Message([*runs], instance)
     if event_type == FRAME_EVENT_TYPE:
         return Message([frame_from_event(topic, content_type, data, extensions)])
     if is_note(event_type):

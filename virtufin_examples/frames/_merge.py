@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 from virtufin_examples.frames._decode import Received
-from virtufin_examples.frames._model import Frame, Heartbeat, Item, Silent
+from virtufin_examples.frames._model import Heartbeat, Item, Silent
 from virtufin_examples.frames._reorder import MergeNumbers, Reorder
+from virtufin_examples.frames._run import FrameRun
 
 WINDOW_NS = 250_000_000
 """How long a hole is waited for: brokers that reorder do so within milliseconds."""
@@ -54,33 +54,26 @@ class Merger:
         self.numbers = MergeNumbers()
         self.had_heartbeat = False
 
-    def add(
-        self, items: Sequence[Received], *, now_ns: int, instance: str = "", runs: Sequence[int] = ()
-    ) -> list[Item]:
+    def add(self, items: Sequence[Received | FrameRun], *, now_ns: int, instance: str = "") -> list[Item]:
         """Take in what one message carried; return what is in order now.
 
         `instance` is who published it, where known: frames of an instance that lost the connection to
-        another one are refused. `runs` are those of a batch (`Message`), which are taken as one each.
+        another one are refused.
         """
         out: list[Item] = []
         touched: set[Reorder] = set()
         self._heard_ns = now_ns
         self._silence_told = False
-        start = 0
-        for length in runs or (1,) * len(items):
-            item = items[start]
+        for item in items:
             if isinstance(item, Heartbeat):
                 self._beat(item, now_ns)
             else:
                 stream = self._streams.get(item.connection_id) or self._new_stream(item.connection_id)
-                if length > 1:
-                    stream.add_run(
-                        cast(Sequence[Frame], items[start : start + length]), now_ns, instance, out
-                    )
+                if isinstance(item, FrameRun):
+                    stream.add_run(item, now_ns, instance, out)
                 else:
                     stream.add(item, now_ns, instance, out)
                 touched.add(stream)
-            start += length
         for stream in touched:
             self._note_waiting(stream)
         self._keep_within_bytes(out)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,6 +18,7 @@ from virtufin_examples.frames._model import (
     Marker,
 )
 from virtufin_examples.frames._ranges import RangeSet
+from virtufin_examples.frames._run import FrameRun
 
 Numbered: TypeAlias = Frame | Marker
 
@@ -97,23 +97,20 @@ class Reorder:
             self.next_sequence = self._heap[0]
         self._drain(out)
 
-    def add_run(self, frames: Sequence[Frame], now_ns: int, instance: str, out: list[Item]) -> None:
-        """Take in frames of one epoch whose sequences follow one another; see `add`.
-
-        Where nothing is missing, which is nearly always, they cost what one costs.
-        """
-        first, last = frames[0], frames[-1]
-        if first.sequence != self.next_sequence or self._heap or self._announced or not self._started:
+    def add_run(self, run: FrameRun, now_ns: int, instance: str, out: list[Item]) -> None:
+        """Take a run in: as a whole where it follows what was handed out, which is nearly always."""
+        frames = run.frames(self._topic)
+        if run.first_sequence != self.next_sequence or self._heap or self._announced or not self._started:
             for frame in frames:
                 self.add(frame, now_ns, instance, out)
             return
-        if self._is_refused(first, instance):
+        if self._is_refused(frames[0], instance):
             self._numbers.refused += len(frames)
             return
         self._progress_ns = now_ns
-        self.next_sequence = last.sequence + 1
-        self._epoch = last.epoch
-        self._received_ns = last.received_ns
+        self.next_sequence = run.last_sequence + 1
+        self._epoch = run.epoch
+        self._received_ns = frames[-1].received_ns
         self._numbers.frames += len(frames)
         out.extend(frames)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from virtufin_examples.connections import Clock, StreamItem
+from virtufin_examples.connections import Clock, StreamItem, item_count
 from virtufin_examples.websocketmanager._queue import ItemQueue
 from virtufin_examples.websocketmanager.spool import Appended, Batch, Mark, Position, TopicSpool
 
@@ -60,7 +60,7 @@ class Backlog:
         self._notice_bytes = self._spool_at
         self._failing = False
         self._in_flight: Sequence[StreamItem] = ()  # what was taken from memory
-        self._from_spool = 0  # items of what is in flight that came from the spool
+        self._from_spool = 0  # frames and markers in flight that came from the spool
         self._adopted: Position | None = None  # where what is in flight ends, once it is in the spool as well
         self._moving = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -119,7 +119,7 @@ class Backlog:
         if spool is not None and spool.is_active:
             batch = await spool.take(max_bytes)
             if batch is not None:
-                self._from_spool = len(batch.items) if isinstance(batch.items, list) else 1
+                self._from_spool = item_count(batch.items) if isinstance(batch.items, list) else 1
             return batch
         items = self._queue.take(max_bytes)
         self._in_flight = items if isinstance(items, list) else (items,)
@@ -150,15 +150,15 @@ class Backlog:
             self._wake.set()
 
     async def close(self) -> int:
-        """Spool what waits, if there is a spool; return how many items are lost."""
+        """Spool what waits, if there is a spool; return how many frames and markers are lost."""
         if self._spooler is not None and self._spool is not None:
             async with self._moving:  # what is being written must not get lost
                 self._spooler.cancel()
             await asyncio.gather(self._spooler, return_exceptions=True)
             while self._unspooled(self._spool) and await self._spool_next(self._spool):
                 pass
-        in_flight = 0 if self._adopted is not None else len(self._in_flight)
-        return in_flight + len(self._queue)
+        in_flight = 0 if self._adopted is not None else item_count(self._in_flight)
+        return in_flight + self._queue.count
 
     # --- inside ---
 

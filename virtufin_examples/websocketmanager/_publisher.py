@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Histogram
 
 from virtufin_examples.bus import Bus
-from virtufin_examples.connections import Clock, Loss, StreamItem
+from virtufin_examples.connections import Clock, Loss, StreamItem, item_count
 from virtufin_examples.errors import ConflictError
 from virtufin_examples.frames import (
     BATCH_CONTENT_TYPE,
@@ -21,15 +21,15 @@ from virtufin_examples.frames import (
     Cause,
     ConnectionBeat,
     Encoding,
-    Frame,
+    FrameRun,
     Gap,
     Heartbeat,
     Markers,
     Note,
     Overflow,
-    encode_batch,
     encode_frame_event,
     encode_note,
+    encode_runs,
     events_topic,
 )
 from virtufin_examples.websocketmanager import _backlog
@@ -282,7 +282,7 @@ class TopicPublisher:
             return
         while items:
             if self._fenced:
-                items = [frame for frame in items if frame.connection_id not in self._fenced]
+                items = [run for run in items if run.connection_id not in self._fenced]
             try:
                 await self._publish_frames(items, batch.instance)
             except FencedError:
@@ -290,22 +290,23 @@ class TopicPublisher:
             except Exception as error:  # noqa: BLE001 - what cannot be encoded or taken must not end the publisher
                 await self._give_up(items, error)
             break
-        for frame in items:
-            self._sent[frame.connection_id] = frame
+        for run in items:
+            self._sent[run.connection_id] = run
 
-    async def _publish_frames(self, frames: list[Frame], instance: str) -> None:
-        if not frames:
+    async def _publish_frames(self, runs: list[FrameRun], instance: str) -> None:
+        if not runs:
             return
         if not self._batch:
-            await self._sender.send(self.topic, encode_frame_event(frames[0]), _STRUCTURED, None)
+            frame = runs[0].frames()[0]
+            await self._sender.send(self.topic, encode_frame_event(frame), _STRUCTURED, None)
             self._say_when_behind()
             return
         metadata = {
             "cloudevent.type": BATCH_EVENT_TYPE,
-            "cloudevent.subject": f"{self.topic}/{frames[0].sequence}",
+            "cloudevent.subject": f"{self.topic}/{runs[0].first_sequence}",
         }
         await self._sender.send(
-            self.topic, encode_batch(frames, instance=instance), BATCH_CONTENT_TYPE, metadata
+            self.topic, encode_runs(runs, instance=instance), BATCH_CONTENT_TYPE, metadata
         )
 
     async def _publish_note(self, note: Note) -> None:
@@ -319,13 +320,13 @@ class TopicPublisher:
         except FencedError:  # a heartbeat comes again, a marker is its new owner's to send
             _log.info("note dropped: another process has the connection", topic=self._notes_topic)
 
-    async def _give_up(self, frames: list[Frame], error: Exception) -> None:
+    async def _give_up(self, runs: list[FrameRun], error: Exception) -> None:
         """Announce frames that no bus will take as lost, in their place: they must not hold up the rest."""
-        _log.error("frames cannot be published", topic=self.topic, frames=len(frames), error=str(error))
+        _log.error("frames cannot be published", topic=self.topic, frames=item_count(runs), error=str(error))
         losses: dict[str, Loss] = {}
-        for frame in frames:
-            losses.setdefault(frame.connection_id, Loss()).add(frame)
-        self.backlog.refused_frames += len(frames)
+        for run in runs:
+            losses.setdefault(run.connection_id, Loss()).add(run)
+        self.backlog.refused_frames += item_count(runs)
         for connection_id, loss in losses.items():
             gap: Gap = loss.gap(connection_id, loss.last_sequence, Cause.BUS)
             await self._publish_note(msgspec.structs.replace(gap, topic=self.topic))

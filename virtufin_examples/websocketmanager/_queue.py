@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from virtufin_examples.connections import Loss, StreamItem, item_bytes
-from virtufin_examples.frames import Cause, Frame, Marker
+from virtufin_examples.connections import Loss, StreamItem, frame_count, item_bytes, item_count
+from virtufin_examples.frames import Cause, FrameRun, Marker
 
 
 class ItemQueue:
@@ -25,6 +25,11 @@ class ItemQueue:
 
     def __len__(self) -> int:
         return len(self._items) + len(self._losses)
+
+    @property
+    def count(self) -> int:
+        """How many frames and markers it holds."""
+        return item_count(self._items) + len(self._losses)
 
     @property
     def is_over(self) -> bool:
@@ -47,39 +52,41 @@ class ItemQueue:
         while self.bytes > self.limit_bytes and self._items:
             item = self._items.popleft()
             self.bytes -= item_bytes(item)
-            self.dropped_frames += isinstance(item, Frame)
+            self.dropped_frames += frame_count(item)
             loss = self._losses.get(item.connection_id)
             if loss is None:
                 loss = self._losses[item.connection_id] = Loss()
             loss.add(item)
 
-    def take(self, max_bytes: int) -> list[Frame] | Marker:
+    def take(self, max_bytes: int) -> list[FrameRun] | Marker:
         """Remove and return what goes next: a marker, or the frames before the next marker.
 
-        The frames have `max_bytes` at most, or are a single one. The queue must not be empty.
+        The frames have `max_bytes` at most, or are a single run; with 0, a single frame. The queue may not
+        be empty.
         """
         if self._losses:
             self._place_losses()
         items = self._items
         first = items[0]
-        if not isinstance(first, Frame):
+        if not isinstance(first, FrameRun):
             items.popleft()
             self.bytes -= item_bytes(first)
             return first
-        frames: list[Frame] = []
+        if not max_bytes and len(first) > 1:
+            first, items[0] = first.split(1)
+            self.bytes -= first.memory_bytes
+            return [first]
+        runs: list[FrameRun] = []
         size = 0
         while items:
             item = items[0]
-            if not isinstance(item, Frame):
+            if not isinstance(item, FrameRun) or (runs and size + item.size > max_bytes):
                 break
-            item_size = item_bytes(item)
-            if frames and size + item_size > max_bytes:
-                break
-            frames.append(item)
-            size += item_size
+            runs.append(item)
+            size += item.size
+            self.bytes -= item.memory_bytes
             items.popleft()
-        self.bytes -= size
-        return frames
+        return runs
 
     def take_any(self, max_bytes: int) -> list[StreamItem]:
         """Remove and return items as they come, of `max_bytes` at most or a single one."""

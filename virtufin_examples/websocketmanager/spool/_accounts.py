@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A place in a topic's spool: a segment, a byte where a record begins or ends, items of it to skip."""
+    """A place in a topic's spool: a segment, a byte where a record begins or ends, frames of it to skip."""
 
     segment: int
     offset: int
@@ -94,8 +94,10 @@ class SegmentAccounts:
             return
         first = self._segments[0]
         beginning = Position(first.index, first.begin)
-        within = position is not None and beginning <= position <= self.end
-        self.read = position if position is not None and within else beginning
+        if position is None or position < beginning or position.segment > self.end.segment:
+            self.read = beginning
+        else:
+            self.read = min(position, self.end)  # where it lay may have been torn off
 
     def reading(self) -> Segment | None:
         """Return the segment to read from, going on to the next where one has been read."""

@@ -17,9 +17,9 @@ import msgspec
 from google.protobuf.message import DecodeError
 
 from virtufin_examples._generated.virtufin.v1 import frames_pb2
-from virtufin_examples.connections import StreamItem, item_bytes
+from virtufin_examples.connections import StreamItem, item_bytes, item_count
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.frames import Frame, Gap, Marker, Restored, Stale, decode_batch, encode_batch
+from virtufin_examples.frames import FrameRun, Gap, Marker, Restored, Stale, decode_runs, encode_runs
 
 FORMAT_VERSION = 1
 RECORD_BYTES = 256 * 1024
@@ -117,22 +117,22 @@ def require_version(data: bytes) -> None:
 
 
 def encode_records(items: Sequence[StreamItem], instance: str) -> list[tuple[bytes, int]]:
-    """Return records and how many items each holds: a marker, or frames up to `RECORD_BYTES` (or one)."""
+    """Return records and how many items each holds: a marker, or runs up to `RECORD_BYTES` (or one)."""
     records: list[tuple[bytes, int]] = []
-    frames: list[Frame] = []
+    runs: list[FrameRun] = []
     size = 0
     for item in items:
         item_size = item_bytes(item)
-        if frames and (not isinstance(item, Frame) or size + item_size > RECORD_BYTES):
-            records.append((_record(_FRAMES, encode_batch(frames, instance=instance)), len(frames)))
-            frames, size = [], 0
-        if isinstance(item, Frame):
-            frames.append(item)
+        if runs and (not isinstance(item, FrameRun) or size + item_size > RECORD_BYTES):
+            records.append((_record(_FRAMES, encode_runs(runs, instance=instance)), len(runs)))
+            runs, size = [], 0
+        if isinstance(item, FrameRun):
+            runs.append(item)
             size += item_size
         else:
             records.append((_record(_MARKER_KINDS[type(item)], msgspec.json.encode(item)), 1))
-    if frames:
-        records.append((_record(_FRAMES, encode_batch(frames, instance=instance)), len(frames)))
+    if runs:
+        records.append((_record(_FRAMES, encode_runs(runs, instance=instance)), len(runs)))
     return records
 
 
@@ -164,13 +164,26 @@ def decode_record(record: Record) -> list[StreamItem]:
     """Return the items of a record; raises `SpoolFormatError` for content that is none of ours."""
     try:
         if record.kind == _FRAMES:
-            return list(decode_batch("", record.payload))
+            return [*decode_runs("", record.payload)[1]]
         marker = _MARKERS.get(record.kind)
         if marker is None:
             raise SpoolFormatError(f"a spool record has the unknown kind {record.kind}")
         return [msgspec.json.decode(record.payload, type=marker)]
     except (msgspec.DecodeError, InvalidInputError) as error:
         raise SpoolFormatError(f"a spool record cannot be read: {error}") from error
+
+
+def without_first(items: list[StreamItem], count: int) -> list[StreamItem]:
+    """Return items without their first `count` frames or markers."""
+    left = list(items)
+    while count and left:
+        first = left[0]
+        if isinstance(first, FrameRun) and count < len(first):
+            left[0] = first.split(count)[1]
+            break
+        count -= item_count([first])
+        del left[0]
+    return left
 
 
 def marks_of(record: Record) -> dict[str, Mark]:
@@ -192,8 +205,8 @@ def marks_of(record: Record) -> dict[str, Mark]:
 
 def mark_of(item: StreamItem) -> Mark:
     """Return an item's number and time."""
-    if isinstance(item, Frame):
-        return Mark(item.sequence, item.received_ns)
+    if isinstance(item, FrameRun):
+        return Mark(item.last_sequence, item.last_received_ns)
     return Mark(item.sequence, item.to_ns if isinstance(item, Gap) else item.since_ns)
 
 

@@ -13,8 +13,8 @@ from typing import ParamSpec, TypeVar
 import msgspec
 import structlog
 
-from virtufin_examples.connections import StreamItem, item_bytes
-from virtufin_examples.frames import Frame, FrameFlag, Marker
+from virtufin_examples.connections import StreamItem, item_bytes, item_count
+from virtufin_examples.frames import FrameFlag, FrameRun, Marker
 from virtufin_examples.websocketmanager._queue import ItemQueue
 from virtufin_examples.websocketmanager.spool._accounts import Position
 from virtufin_examples.websocketmanager.spool._format import Mark, SegmentHeader, mark_of
@@ -30,13 +30,13 @@ _log = structlog.get_logger(__name__)
 class Batch(msgspec.Struct, frozen=True, gc=False):
     """What goes to the bus next, under the name of the process that took it in."""
 
-    items: list[Frame] | Marker
+    items: list[FrameRun] | Marker
     instance: str
 
 
 @dataclass(slots=True)
 class _Pending:
-    """A record that was read: how many of its items are handed out, and how many are not yet released."""
+    """A record that was read: how many of its frames or markers are handed out, and are not yet released."""
 
     entry: Entry
     wanted: int
@@ -205,7 +205,7 @@ class TopicSpool:
         return Batch(self._buffer.take(max_bytes), self._instance)
 
     async def done(self, count: int) -> None:
-        """Release `count` items that were taken: they are published."""
+        """Release `count` frames and markers that were taken: they are published."""
         end: Position | None = None
         while self._entries and (count or not self._entries[0].left):
             first = self._entries[0]
@@ -238,7 +238,8 @@ class TopicSpool:
             await self.release(files.accounts.read)
         for entry in chunk.entries:
             items = self._wanted(chunk, entry)
-            self._entries.append(_Pending(entry, len(items), len(items)))
+            count = item_count(items)
+            self._entries.append(_Pending(entry, count, count))
             self._buffer.push(items, sum(map(item_bytes, items)))
 
     def _wanted(self, chunk: Chunk, entry: Entry) -> list[StreamItem]:
@@ -248,6 +249,4 @@ class TopicSpool:
 
 
 def _recovered(item: StreamItem) -> StreamItem:
-    if isinstance(item, Frame):
-        return msgspec.structs.replace(item, flags=item.flags | FrameFlag.RECOVERED)
-    return item
+    return item.flagged(FrameFlag.RECOVERED) if isinstance(item, FrameRun) else item

@@ -15,8 +15,8 @@ from typing import Protocol
 
 import structlog
 
-from virtufin_examples.connections import Loss, StreamItem
-from virtufin_examples.frames import Cause, Frame
+from virtufin_examples.connections import Loss, StreamItem, frame_count
+from virtufin_examples.frames import Cause
 from virtufin_examples.websocketmanager.spool import _disk
 from virtufin_examples.websocketmanager.spool._accounts import Position, Segment, SegmentAccounts
 from virtufin_examples.websocketmanager.spool._format import (
@@ -32,6 +32,7 @@ from virtufin_examples.websocketmanager.spool._format import (
     record_bytes,
     require_version,
     scan,
+    without_first,
 )
 
 READ_BYTES = 1024 * 1024
@@ -199,7 +200,7 @@ class TopicFiles:
         for each in merged:
             for item in self._items(each):
                 losses.setdefault(item.connection_id, Loss()).add(item)
-                self.dropped_frames += isinstance(item, Frame)
+                self.dropped_frames += frame_count(item)
         gaps = [loss.gap(name, loss.last_sequence, Cause.OVERFLOW) for name, loss in losses.items()]
         path = self._path(segment)
         content = _disk.read_at(path, 0, segment.begin)
@@ -297,7 +298,7 @@ class TopicFiles:
             skip = position.skip if record.start == position.offset else 0
             entries.append(
                 Entry(
-                    decode_record(record)[skip:],
+                    without_first(decode_record(record), skip),
                     Position(segment.index, record.start, skip),
                     Position(segment.index, record.end),
                 )
