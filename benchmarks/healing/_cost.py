@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from virtufin_examples.connections import Continuity, Grant, StreamItem, SystemClock
 from virtufin_examples.connections._link import Link
 from virtufin_examples.connections._stream import Stream
-from virtufin_examples.frames import Frame, encode_batch
+from virtufin_examples.frames import FrameRun, encode_runs
 from virtufin_examples.venues import Session, Verdict
 from virtufin_examples.venues.binance import BinanceConnector
 
@@ -38,7 +38,7 @@ class _Encoding:
     """Does what publishing costs, all but the bus."""
 
     def put(self, items: Sequence[StreamItem], size: int) -> None:  # noqa: ARG002 - the outlet's signature
-        encode_batch([item for item in items if isinstance(item, Frame)], instance="bench")
+        encode_runs([item for item in items if isinstance(item, FrameRun)], instance="bench")
 
 
 class _Silent(Session):
@@ -53,11 +53,8 @@ def frames_a_second(rounds: int) -> dict[str, list[float]]:
 async def _measure(rounds: int) -> dict[str, list[float]]:
     reads = [
         [
-            (
-                f'{{"stream":"btcusdt@depth","data":{{"e":"depthUpdate","E":1700000000000,"s":"BTCUSDT",'
-                f'"U":{number},"u":{number},{_PADDING}}}}}'.encode(),
-                False,
-            )
+            f'{{"stream":"btcusdt@depth","data":{{"e":"depthUpdate","E":1700000000000,"s":"BTCUSDT",'
+            f'"U":{number},"u":{number},{_PADDING}}}}}'.encode()
             for number in range(read * _FRAMES_A_READ + 1, (read + 1) * _FRAMES_A_READ + 1)
         ]
         for read in range(_READS)
@@ -68,7 +65,7 @@ async def _measure(rounds: int) -> dict[str, list[float]]:
             link = _link(name)
             began = time.perf_counter()
             for count, read in enumerate(reads):
-                link.received(read, 1_700_000_000_000_000_000)
+                link.received(read, 1_700_000_000_000_000_000, binary=False)
                 if count % 100 == 99:
                     link.take_sample()  # what the watchdog does about once a second
             if turn:  # the first round warms up

@@ -12,8 +12,7 @@ from tests.simulation.__main__ import problems
 from tests.simulation.plan import Kind, Mode, draw, mode_of
 from tests.simulation.schedule import FRAMES, run_schedule
 from virtufin_examples.connections._stream import Stream
-from virtufin_examples.frames import Frame
-from virtufin_examples.frames._reorder import Reorder
+from virtufin_examples.frames import Frame, Merger
 
 SAMPLE = range(12)
 
@@ -75,14 +74,13 @@ def lose_a_frame(monkeypatch):
 
 
 def repeat_a_frame(monkeypatch):
-    hand_out = Reorder._hand_out
+    add = Merger.add
 
-    def repeating(self, item, out):
-        hand_out(self, item, out)
-        if isinstance(item, Frame) and item.sequence == 1000:
-            out.append(item)
+    def repeating(self, items, **options):
+        out = add(self, items, **options)
+        return out + [item for item in out if isinstance(item, Frame) and item.sequence == 1000]
 
-    monkeypatch.setattr(Reorder, "_hand_out", repeating)
+    monkeypatch.setattr(Merger, "add", repeating)
 
 
 @pytest.mark.parametrize(
