@@ -45,6 +45,8 @@ class Sample:
     idle_files_mb: float
     idle_percent: float
     help_seconds: float
+    cut_seconds: float
+    killed_seconds: float
 
 
 # title, unit, bound (issue "Speed and memory"), field; in the table's order
@@ -66,6 +68,8 @@ _FIGURES = (
     ("  code, shared by all of them", "MB", 0.0, "idle_files_mb"),
     ("processor of the idle platform", "%", 2.0, "idle_percent"),
     ("virtufin --help", "s", 0.4, "help_seconds"),
+    ("data again after a venue's cut", "s", 1.0, "cut_seconds"),
+    ("  after SIGKILL, supervised", "s", 3.0, "killed_seconds"),
 )
 
 

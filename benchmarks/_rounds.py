@@ -8,6 +8,7 @@ from collections.abc import Callable
 from benchmarks._example import help_seconds, run_example
 from benchmarks._plan import Plan, Sample
 from benchmarks._platform import run_platform
+from benchmarks._recovery import run_recovery
 from virtufin_examples.client import Engine
 
 
@@ -23,6 +24,8 @@ def run_rounds(plan: Plan, say: Callable[[str], object]) -> list[Sample]:
         say(f"round {number} of {plan.rounds}: a platform")
         platform = asyncio.run(run_platform(plan))
         idle = platform.idle
+        say(f"round {number} of {plan.rounds}: a cut and a kill")
+        recovery = asyncio.run(run_recovery())
         samples.append(
             Sample(
                 first_frame_seconds=example.first_frame_seconds,
@@ -42,6 +45,8 @@ def run_rounds(plan: Plan, say: Callable[[str], object]) -> list[Sample]:
                 idle_files_mb=idle.files_mb,
                 idle_percent=idle.percent,
                 help_seconds=help_seconds(),
+                cut_seconds=recovery.cut_seconds,
+                killed_seconds=recovery.killed_seconds,
             )
         )
     return samples

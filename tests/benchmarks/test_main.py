@@ -23,7 +23,7 @@ def test_a_round_measures_everything(monkeypatch, tmp_path, capsys):
     assert (Path.cwd(), os.environ["VIRTUFIN_API_URL"]) == (here, "127.0.0.1:9")
     report = json.loads(target.read_text())
     values = {figure["name"].strip(): figure["median"] for figure in report["figures"]}
-    assert len(report["figures"]) == 17
+    assert len(report["figures"]) == 19
     assert all(value > 0 and math.isfinite(value) for value in values.values())
     assert values["of it the platform's start"] < values["first frame after the script starts"]
     assert values["memory of the idle platform"] > 3 * values["WebSocketManager"] / 2
