@@ -74,8 +74,17 @@ def mode_of(seed: int) -> Mode:
     return list(Mode)[seed % len(Mode)]
 
 
+CUTS = frozenset({Kind.DROP, Kind.HALF_OPEN, Kind.REFUSE, Kind.LIE, Kind.VIOLATION, Kind.LEAVE})
+_STABLE_SECONDS = 36.0  # from one lost socket to the next, so that back-off begins anew (after 30 s)
+
+
+def is_burst(seed: int) -> bool:
+    """One schedule in four: faults right after one another, so that back-off grows as it should."""
+    return random.Random(f"burst/{seed}").random() < 0.25
+
+
 def draw(seed: int, mode: Mode) -> list[Planned]:
-    """At least five faults, some seconds apart, now and then right after one another."""
+    """At least five faults, some seconds apart; of those that cost a socket, one in a stable time."""
     rng = random.Random(f"plan/{seed}")
     kinds = [*VENUE, *VENUE, *BUS]
     if mode is Mode.RESTART:
@@ -85,7 +94,11 @@ def draw(seed: int, mode: Mode) -> list[Planned]:
     chosen = rng.sample(kinds, rng.randint(6, 12))
     at = rng.uniform(5.0, 15.0)
     plan = []
+    burst = is_burst(seed)
+    cut_at = -_STABLE_SECONDS
     for kind in chosen:
+        if kind in CUTS and not burst:
+            at = max(at, cut_at + _STABLE_SECONDS)
         plan.append(
             Planned(
                 kind,
@@ -99,5 +112,7 @@ def draw(seed: int, mode: Mode) -> list[Planned]:
                 everybody=rng.random() < 0.5,
             )
         )
-        at += rng.uniform(0.0, 2.0) if rng.random() < 0.2 else rng.uniform(8.0, 30.0)
+        if kind in CUTS:
+            cut_at = at + plan[-1].seconds
+        at += rng.uniform(0.0, 2.0) if rng.random() < 0.2 else rng.uniform(4.0, 20.0)
     return plan
