@@ -91,6 +91,7 @@ class OurPublisher:
 
     async def run(self) -> None:
         """Publish for the task's time, then the end; returns when all is out."""
+        await self._bus.sidecar()  # as the service does at its start
         if self._task.frames_a_second:
             await self._send_by_schedule()
         else:

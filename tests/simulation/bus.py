@@ -19,6 +19,8 @@ _ENVELOPE = {"specversion", "type", "source", "id", "datacontenttype", "data", "
 class SimulatedBus:
     """Messages go to `deliver` (topic, type, content type, data, extensions) after up to `most_delay` s."""
 
+    hides_backlog = True
+
     def __init__(self, clock, rng, deliver, *, most_delay: float) -> None:
         self.happened: Counter[Kind] = Counter()
         self.secrets = {"venue": {"key": "K", "secret": "S", "hosts": "*"}}

@@ -9,6 +9,8 @@ from virtufin_examples.errors import ConflictError, NotFoundError, UnavailableEr
 
 
 class MemoryBus:
+    hides_backlog = True
+
     def __init__(self, secrets=None) -> None:
         self.messages: list[tuple[str, bytes, str, dict]] = []
         self.state: dict[str, tuple[bytes, int]] = {}

@@ -169,6 +169,15 @@ async def test_small_batches_keep_apart_in_the_long_run_and_a_short_burst_does_n
     assert [frame.sequence for frame in world.frames()] == list(range(1, 106))
 
 
+async def test_where_the_bus_hides_no_backlog_small_batches_go_at_once(world, monkeypatch):
+    monkeypatch.setattr(world.bus, "hides_backlog", False)
+    source = world.source()
+    for number in range(1, 51):
+        source.send(str(number))
+        await settle()
+    assert [frame.sequence for frame in world.frames()] == list(range(1, 51))
+
+
 async def test_batches_that_are_full_do_not_wait_nor_does_what_follows_them(world, monkeypatch):
     monkeypatch.setattr(module, "BATCH_BYTES", 3000)
     source = world.source()

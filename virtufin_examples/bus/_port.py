@@ -72,6 +72,10 @@ class StateEntry:
 class Bus(Protocol):
     """A connection to the sidecar. All methods raise `VirtufinError`s: `UnavailableError` when it is down."""
 
+    @property
+    def hides_backlog(self) -> bool:
+        """Whether messages may pile up between taking and delivery, where a publisher cannot see it."""
+
     async def publish(
         self, topic: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None
     ) -> None:

@@ -75,6 +75,7 @@ class DaprBus:
         self._stub: Any = None
         self._subscriptions: set[DaprSubscription] = set()
         self._closed = False
+        self._hides_backlog = True
 
     async def publish(
         self, topic: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None
@@ -173,11 +174,18 @@ class DaprBus:
             raise NotFoundError(missing, hint=hint)
         return dict(answer.data)
 
+    @property
+    def hides_backlog(self) -> bool:
+        """A broker takes what it has not delivered yet; the embedded runtime, once known, does not."""
+        return self._hides_backlog
+
     async def sidecar(self) -> SidecarInfo:
         """Return what the sidecar says of itself."""
         request = metadata_pb2.GetMetadataRequest()
         answer = await self._call(self._connected().GetMetadata, request, "ask for its metadata")
-        return read_info(answer, self._target)
+        info = read_info(answer, self._target)
+        self._hides_backlog = not info.is_embedded
+        return info
 
     async def close(self) -> None:
         """End all subscriptions and the connection."""

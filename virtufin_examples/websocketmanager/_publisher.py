@@ -123,6 +123,7 @@ class TopicPublisher:
             on_full=self._block if options.overflow is Overflow.BLOCK else None,
             on_problem=self._on_problem,
         )
+        self._bus = bus
         self._clock = clock
         self._sender = Sender(bus, clock, guard, latency=latency, confirm=self._confirm)
         self._sources: dict[str, Source] = {}
@@ -264,8 +265,8 @@ class TopicPublisher:
             self._beats.cancel()
 
     async def _keep_apart(self) -> None:
-        """Let frames gather until the next batch may begin, unless there are enough to fill it."""
-        if self.queued_bytes >= BATCH_BYTES:
+        """Behind a broker, let frames gather until the next batch may begin, unless they fill one already."""
+        if not self._bus.hides_backlog or self.queued_bytes >= BATCH_BYTES:
             return
         now = self._clock.monotonic()
         self._next_batch_at = max(self._next_batch_at, now - BATCH_BURST * BATCH_SPACING_SECONDS)
