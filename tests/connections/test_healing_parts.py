@@ -9,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virtufin_examples.connections import (
-    Arbiter,
-    Arrival,
     Continuity,
     DataWatch,
     LinkState,
@@ -21,7 +19,7 @@ from virtufin_examples.connections import (
 )
 from virtufin_examples.connections._healing import Healing, renewal_seconds, seconds_until
 from virtufin_examples.connections._watchdog import MIN_QUIET_SECONDS
-from virtufin_examples.venues import Budget, Seen, VenueLimits
+from virtufin_examples.venues import Arbiter, Arrival, Budget, Seen, VenueLimits
 
 SECOND_NS = 1_000_000_000
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from virtufin_examples.client._events import CloudEvent
     from virtufin_examples.client._feed import Feed, FeedInfo
     from virtufin_examples.client._feed_settings import FeedSettings
+    from virtufin_examples.client._first_arrivals import FirstArrivals, first_arrivals
     from virtufin_examples.client._open_feed import new_run_id, open_feed
     from virtufin_examples.client._pace import AtOnce, OnCredit, Pace, Timed
     from virtufin_examples.client._probe import LISTEN_SECONDS, feed_status, unreachable
@@ -62,6 +63,7 @@ _MODULES = {
     "_events": ("CloudEvent",),
     "_feed": ("Feed", "FeedInfo"),
     "_feed_settings": ("FeedSettings",),
+    "_first_arrivals": ("FirstArrivals", "first_arrivals"),
     "_open_feed": ("new_run_id", "open_feed"),
     "_pace": ("AtOnce", "OnCredit", "Pace", "Timed"),
     "_diagnosis": ("Diagnosis", "Finding", "Health", "Link"),
@@ -106,6 +108,7 @@ __all__ = [
     "FeedInfo",
     "FeedSettings",
     "Finding",
+    "FirstArrivals",
     "Frame",
     "Gap",
     "Health",
@@ -138,6 +141,7 @@ __all__ = [
     "close_feed",
     "default_topic",
     "feed_status",
+    "first_arrivals",
     "new_run_id",
     "open_feed",
     "open_replay",

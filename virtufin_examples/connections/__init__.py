@@ -1,6 +1,5 @@
 """The connection core: sockets, epochs, numbering, handshake replay. It knows no gRPC and no bus."""
 
-from virtufin_examples.connections._arbiter import Arbiter, Arrival
 from virtufin_examples.connections._backoff import Backoff
 from virtufin_examples.connections._budget import Scope, Scopes, Window
 from virtufin_examples.connections._clock import Clock, SystemClock, VirtualClock, settle
@@ -50,8 +49,6 @@ __all__ = [
     "LOW_WATER",
     "MARKER_BYTES",
     "MAX_MESSAGE_BYTES",
-    "Arbiter",
-    "Arrival",
     "Backoff",
     "Clock",
     "Connection",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from virtufin_examples.connections._arbiter import Key, leaves_hole
-from virtufin_examples.venues import Seen
+from virtufin_examples.venues import Key, Seen, leaves_hole
 
 
 @dataclass(frozen=True, slots=True)

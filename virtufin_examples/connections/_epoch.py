@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
-from virtufin_examples.connections._arbiter import Arbiter
 from virtufin_examples.connections._budget import Window
 from virtufin_examples.connections._context import Context
 from virtufin_examples.connections._continuity import Continuity
@@ -22,6 +21,7 @@ from virtufin_examples.connections._watchdog import LinkState, LinkWatch
 from virtufin_examples.errors import ConflictError, UnavailableError, VirtufinError
 from virtufin_examples.venues import (
     Acknowledged,
+    Arbiter,
     Authenticated,
     Backfilled,
     Disposition,

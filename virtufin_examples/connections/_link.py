@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Protocol
 
-from virtufin_examples.connections._arbiter import Arbiter, Arrival
 from virtufin_examples.connections._clock import Clock, completed_within
 from virtufin_examples.connections._continuity import Continuity, Hole
 from virtufin_examples.connections._sequencer import SequencesExhaustedError
@@ -16,7 +15,7 @@ from virtufin_examples.connections._socket import Socket, SocketEnd
 from virtufin_examples.connections._stream import Stream
 from virtufin_examples.errors import DeadlineError, UnavailableError
 from virtufin_examples.simulated import SIMULATED_HEADER
-from virtufin_examples.venues import Outgoing, Session, Verdict
+from virtufin_examples.venues import Arbiter, Arrival, Outgoing, Session, Verdict
 
 REQUEST_ID_BYTES = 16
 TRY_AGAIN_LATER = 1013

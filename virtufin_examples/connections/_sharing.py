@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from virtufin_examples.connections._arbiter import Arbiter
 from virtufin_examples.connections._clock import Clock
 from virtufin_examples.connections._continuity import Continuity
 from virtufin_examples.connections._epoch import Epoch
 from virtufin_examples.connections._line import OVERLAP_SECONDS
 from virtufin_examples.connections._link import Link
-from virtufin_examples.venues import Seen
+from virtufin_examples.venues import Arbiter, Seen
 
 
 class Sharing:

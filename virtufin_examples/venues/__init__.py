@@ -1,6 +1,7 @@
 """Venues: what is known of each exchange's or broker's protocol. Sans-I/O."""
 
 from virtufin_examples.venues._about import Claim, ErrorRule
+from virtufin_examples.venues._arbiter import Arbiter, Arrival, Key, leaves_hole
 from virtufin_examples.venues._connector import ANSWER_SECONDS, Connector, Session, sorted_status
 from virtufin_examples.venues._exchange import (
     Acknowledged,
@@ -26,6 +27,8 @@ __all__ = [
     "ANSWER_SECONDS",
     "COMMON_OPTIONS",
     "Acknowledged",
+    "Arbiter",
+    "Arrival",
     "Authenticated",
     "Backfilled",
     "Budget",
@@ -37,6 +40,7 @@ __all__ = [
     "ErrorRule",
     "HttpRequest",
     "HttpResponse",
+    "Key",
     "Leaving",
     "Option",
     "Outgoing",
@@ -46,6 +50,7 @@ __all__ = [
     "Target",
     "VenueLimits",
     "Verdict",
+    "leaves_hole",
     "require_known",
     "retry_after_seconds",
     "sorted_status",

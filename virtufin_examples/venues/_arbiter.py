@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from virtufin_examples.connections._socket import Message
-from virtufin_examples.venues import Seen
+from virtufin_examples.venues._exchange import Seen
 
 HOLE_NS = 250 * 1_000_000
 """How long a frame waits for the other socket to bring what is missing before it."""
@@ -28,10 +27,12 @@ WINDOW_NS = 10 * 1_000_000_000
 
 MAX_HELD_BYTES = 4 * 1024 * 1024
 
+Message: TypeAlias = tuple[bytes, bool]  # payload, whether it is binary
+
 Key: TypeAlias = tuple[str, str]  # channel, symbol
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Arrival:
     """A frame as it came: the epoch names its socket."""
 
