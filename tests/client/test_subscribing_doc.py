@@ -58,7 +58,7 @@ def feed() -> Iterator[str]:
 
 
 def test_the_document_has_its_examples() -> None:
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7
 
 
 @pytest.mark.parametrize("source", EXAMPLES, ids=range(len(EXAMPLES)))
