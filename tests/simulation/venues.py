@@ -41,6 +41,7 @@ class Client:
         self.server = server
         self.is_gone = False
         self.close_at = None
+        self.lied_ns = 0
         self._venue = venue
         self._line = FaultLine(venue.faults, lambda: Out(_GARBAGE))
         self._socket = venue.account.opened(venue.clock.now_ns())
@@ -116,7 +117,10 @@ class Client:
     def gone(self) -> None:
         if not self.is_gone:
             self.is_gone = True
-            self._venue.account.closed(self._socket, self._venue.clock.now_ns())
+            now_ns = self._venue.clock.now_ns()
+            self._venue.account.closed(self._socket, now_ns)
+            if self.lied_ns and not self._venue.subscribed(self):  # nothing could come by this socket
+                self._venue.account.outage(Kind.LIE, self.lied_ns, now_ns)
             self.reading.cancel()
             self._venue.left(self)
 
@@ -304,9 +308,13 @@ class BinanceVenue(Venue):
         outcome = client.server.received(payload, self.now(), binary=binary)
         if outcome.added and self.faults.take(FaultKind.LIE):
             client.server.withhold(outcome.added)
+            client.lied_ns = client.lied_ns or self.clock.now_ns()
             outcome = replace(outcome, added=())
         self._carry_out(client, outcome)
         self._follow()
+
+    def subscribed(self, client):
+        return client.server.streams
 
     def ponged(self, client, payload) -> None:
         self._carry_out(client, client.server.ponged(payload, self.now()))
@@ -373,6 +381,7 @@ class AlpacaVenue(Venue):
         outcome = server.received(payload, binary=binary)
         if outcome.added and self.faults.take(FaultKind.LIE):
             server.withhold(outcome.added)
+            client.lied_ns = client.lied_ns or self.clock.now_ns()
             outcome = replace(outcome, added=())
         self._carry_out(client, outcome)
         self._exchange.resubscribed()
@@ -381,6 +390,9 @@ class AlpacaVenue(Venue):
             self._send(
                 self._exchange.first(client.server, outcome.added, now_ns, generate=not self.is_paused)
             )
+
+    def subscribed(self, client):
+        return client.server.server.entries()
 
     def left(self, client) -> None:
         super().left(client)
