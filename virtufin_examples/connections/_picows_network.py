@@ -158,6 +158,7 @@ class _Listener(WSListener):
         self._transport: WSTransport | None = None
         self._end: SocketEnd | None = None
         self._deaf = False
+        self._takes_text = True  # not deaf, no fragmented message begun, and the batch is one of text
         self._gone = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
         self.pongs = 0
@@ -172,25 +173,26 @@ class _Listener(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Check a frame and hand the messages of one read on together."""
-        if self._deaf:
-            return
-        batch = self._batch
-        if not batch:
-            self._received_ns = self._now_ns()
         # Nearly every frame is a whole text message in ASCII, which needs no more than this.
         if (
-            frame.msg_type is _TEXT
+            self._takes_text
+            and frame.msg_type is _TEXT
             and frame.fin
             and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
-            and self._assembler.is_idle
-            and not self._batch_is_binary
         ):
             payload = frame.get_payload_as_bytes()
             if payload.isascii():
+                batch = self._batch
+                if not batch:
+                    self._received_ns = self._now_ns()
                 batch.append(payload)
                 if frame.last_in_buffer:
                     self._flush()
                 return
+        if self._deaf:
+            return
+        if not self._batch:
+            self._received_ns = self._now_ns()
         try:
             self._examine(transport, frame)
         except rules.ProtocolViolationError as error:
@@ -256,6 +258,7 @@ class _Listener(WSListener):
         if self._batch:
             batch, self._batch = self._batch, []
             binary, self._batch_is_binary = self._batch_is_binary, False
+            self._takes_text = self._assembler.is_idle and not self._deaf
             self._sink.received(batch, self._received_ns, binary=binary)
 
     def _examine(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -275,6 +278,7 @@ class _Listener(WSListener):
                 self._flush()
             self._batch_is_binary = binary
             self._batch.append(payload)
+        self._takes_text = self._assembler.is_idle and not self._batch_is_binary
 
     def _control(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
@@ -300,7 +304,7 @@ class _Listener(WSListener):
         asyncio.get_running_loop().call_later(_VIOLATION_GRACE_SECONDS, transport.disconnect)
 
     def _stop(self, end: SocketEnd) -> None:
-        self._deaf = True
+        self._deaf, self._takes_text = True, False
         self._end = end
 
     async def _watch(self, transport: WSTransport) -> None:
@@ -311,6 +315,6 @@ class _Listener(WSListener):
             end = SocketEnd(int(error.code), str(error), violation=True)
         except Exception as error:  # noqa: BLE001 - what picows met, or a sink that failed: the end says it
             end = SocketEnd(INTERNAL_ERROR, repr(error))
-        self._deaf = True
+        self._deaf, self._takes_text = True, False
         self._gone.set()
         self._sink.closed(self._end or end)

@@ -145,10 +145,10 @@ class Sequencer:
 
 def _parts(payloads: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes]]]:
     """Cut what one read brought so that each part is within the bounds of a run; yield where it starts."""
-    ends = list(accumulate(map(len, payloads)))
-    if ends[-1] <= RUN_BYTES and len(ends) <= RUN_FRAMES:
+    if len(payloads) <= RUN_FRAMES and sum(map(len, payloads)) <= RUN_BYTES:
         yield 0, payloads
         return
+    ends = list(accumulate(map(len, payloads)))
     start = 0
     while start < len(payloads):
         before = ends[start - 1] if start else 0
