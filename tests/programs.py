@@ -127,7 +127,7 @@ def programs(folder: Path) -> Iterator[Callable[..., Program]]:
         for program in reversed(started):
             _finish(program)
     left = eventually_none(lambda: processes_in(folder))
-    assert not left
+    assert not left, left
 
 
 def _finish(program: Program) -> None:

@@ -64,6 +64,8 @@ class PlatformSettings(_Base):
     dapr_grpc_endpoint: Annotated[str, Field(validation_alias="DAPR_GRPC_ENDPOINT")] = ""
     dapr_grpc_port: Annotated[Port, Field(validation_alias="DAPR_GRPC_PORT")] = 50001
     dapr_api_token: Annotated[SecretStr, Field(validation_alias="DAPR_API_TOKEN")] = SecretStr("")
+    dapr_health_timeout: Annotated[float, Field(validation_alias="DAPR_HEALTH_TIMEOUT", ge=0)] = 60.0
+    """Seconds that a service waits for its sidecar as it starts: the variable and default of Dapr's SDK."""
     app_api_token: Annotated[SecretStr, Field(validation_alias="APP_API_TOKEN")] = SecretStr("")
     """What the embedded runtime sends to its app as `dapr-api-token`."""
 

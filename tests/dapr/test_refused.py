@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from deploy.get_daprd import pinned_version
-from deploy.processes import free_port
 from deploy.run_file import RUN_FILE, load_run_file
 from deploy.sidecars import COMPONENTS, Resources, daprd, started
 from tests.programs import ROOT, SCRIPT, clean_environment
@@ -150,16 +148,3 @@ async def test_a_subscriber_is_told_that_its_sidecar_has_no_such_component(tmp_p
         async with subscribe("ticks", dapr=sidecar.grpc):
             pass
     assert "VIRTUFIN_PUBSUB_NAME" in refused.value.hint
-
-
-def test_a_sidecar_that_is_not_there_is_named_with_the_variable(tmp_path):
-    nobody = f"127.0.0.1:{free_port()}"
-    done = call(
-        *("-m", "virtufin_examples.cli", "websocketmanager", "--grpc-port", "0", "--http-port", "0"),
-        folder=tmp_path,
-        DAPR_GRPC_ENDPOINT=nobody,
-        VIRTUFIN_SPOOL_DIR=os.fspath(tmp_path),
-    )
-    assert done.returncode == 1
-    assert nobody in done.stderr
-    assert "DAPR_GRPC_ENDPOINT" in done.stderr

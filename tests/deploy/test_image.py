@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.processes import Process, answers, free_port, running
+from deploy.processes import Process, accepts, answers, free_port, running
 from tests.deploy.files import DEPLOY
 from tests.programs import ROOT
 
@@ -91,7 +91,7 @@ def installed(tmp_path_factory) -> Path:
 def test_the_entry_point_runs_in_a_bare_directory(installed, tmp_path):
     home = tmp_path / "bare"
     home.mkdir()
-    grpc, http, nobody = free_port(), free_port(), free_port()
+    grpc, http, sidecar, nobody = (free_port() for _ in range(4))
     # The image's own variables, with folders and addresses of this test; nothing of the caller's.
     bare = {
         **environment(),
@@ -102,7 +102,7 @@ def test_the_entry_point_runs_in_a_bare_directory(installed, tmp_path):
         "VIRTUFIN_GATEWAY_GRPC_PORT": str(grpc),
         "VIRTUFIN_GATEWAY_HTTP_PORT": str(http),
         "HEALTH_PORT": str(http),
-        "DAPR_GRPC_PORT": str(nobody),
+        "DAPR_GRPC_PORT": str(sidecar),
     }
     python = installed / "bin" / "python"
 
@@ -116,10 +116,17 @@ def test_the_entry_point_runs_in_a_bare_directory(installed, tmp_path):
             check=False,
         )
 
-    command: list[str | Path] = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in bare.items())]
-    command += [installed / "bin" / "virtufin", *json.loads(last_stage("CMD"))]
-    process = Process("gateway", command, tmp_path, directory=home)
-    with running(process, lambda: answers(f"http://127.0.0.1:{http}/health/live")):
+    def virtufin(*arguments: str) -> Process:
+        variables = (f"{name}={value}" for name, value in bare.items())
+        command = ["/usr/bin/env", "-i", *variables, installed / "bin" / "virtufin", *arguments]
+        return Process(arguments[0], command, tmp_path, directory=home)
+
+    runtime = virtufin("runtime", "--grpc-port", str(sidecar), "--http-port", "0")
+    process = virtufin(*json.loads(last_stage("CMD")))
+    with (
+        running(runtime, lambda: accepts(sidecar)),
+        running(process, lambda: answers(f"http://127.0.0.1:{http}/health/live")),
+    ):
         assert (healthy(http).returncode, healthy(http).stderr) == (0, "")
         refused = healthy(nobody)
         assert refused.returncode == 1
