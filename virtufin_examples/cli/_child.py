@@ -28,11 +28,18 @@ class SupervisedChild:
     A restart takes the same ports once more.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str]) -> None:
+    def __init__(self, name: str, arguments: Sequence[str], *, title: str = "") -> None:
         self._name = name
+        self._title = title or name
+        self._is_up = False
         self._arguments = list(arguments)
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> str:
+        """`ok` while it serves, else what is wrong."""
+        return "ok" if self._is_up else "not running"
 
     async def spawn(self) -> None:
         """Start the process."""
@@ -58,7 +65,7 @@ class SupervisedChild:
         line = await self._ready(dapr)
         for kind in ("grpc", "http"):
             self._arguments += [f"--{kind}-port", line[kind].rpartition(":")[2]]
-        self._supervisor = asyncio.create_task(self._supervise(dapr), name=f"supervise-{self._name}")
+        self._supervisor = asyncio.create_task(self._supervise(dapr), name=f"supervise-{self._title}")
         return line
 
     async def stop(self) -> None:
@@ -91,13 +98,14 @@ class SupervisedChild:
         except TimeoutError:
             process.kill()
             await process.wait()
-            raise UnavailableError(f"{self._name} did not start within {_START_SECONDS:g} s") from None
+            raise UnavailableError(f"{self._title} did not start within {_START_SECONDS:g} s") from None
         if not first:
             status = await process.wait()
             raise UnavailableError(
-                f"{self._name} ended with status {status} as it started", hint="see its log above"
+                f"{self._title} ended with status {status} as it started", hint="see its log above"
             )
         line: Mapping[str, str] = json.loads(first)
+        self._is_up = True
         return line
 
     async def _supervise(self, dapr: str) -> None:
@@ -105,13 +113,14 @@ class SupervisedChild:
         while True:
             assert self._process is not None  # noqa: S101 - set by spawn
             status = await self._process.wait()
-            _log.error("service ended unexpectedly; restarting it", child=self._name, status=status)
+            self._is_up = False
+            _log.error("service ended unexpectedly; restarting it", child=self._title, status=status)
             await asyncio.sleep(_RESTART_PAUSE_SECONDS[min(failures, len(_RESTART_PAUSE_SECONDS) - 1)])
             await self.spawn()
             try:
                 await self._ready(dapr)
             except (UnavailableError, OSError) as error:
-                _log.error("service could not be restarted", child=self._name, error=str(error))
+                _log.error("service could not be restarted", child=self._title, error=str(error))
                 failures += 1
             else:
                 failures = 0

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from virtufin_examples.bus.embedded import EmbeddedRuntime
     from virtufin_examples.service import Addresses
     from virtufin_examples.settings import PlatformSettings
+    from virtufin_examples.websocketmanager import Shard
+
+_SHARD_PORT_STEP = 10
+"""Shard 1 listens so far above the WebSocketManager's ports, shard 2 twice as far."""
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")]
 GrpcPort = Annotated[int | None, typer.Option(min=0, max=65535, help="gRPC port; 0 takes a free one.")]
@@ -230,11 +234,13 @@ def workmanager(
 
 
 def websocketmanager(
+    *,
     host: Host = None,
     grpc_port: GrpcPort = None,
     http_port: HttpPort = None,
     dapr: Dapr = None,
     data: Annotated[Path | None, typer.Option(help="Folder that holds the spool.")] = None,
+    shard: Annotated[str | None, typer.Option(hidden=True, help="Which one of how many, as 2/4.")] = None,
     log_level: LogLevel = None,
     as_json: AsJson = False,
     ephemeral: Ephemeral = False,
@@ -242,8 +248,9 @@ def websocketmanager(
     """Run the WebSocketManager."""
 
     async def work() -> None:
-        from virtufin_examples.websocketmanager import WebSocketManagerService
+        from virtufin_examples.websocketmanager import Shard, WebSocketManagerService
 
+        which = Shard.parse(shard or "1/1")
         settings = load_settings(
             host=host,
             websocketmanager_grpc_port=grpc_port,
@@ -252,13 +259,25 @@ def websocketmanager(
             data_dir=data,
             log_level=log_level,
         )
+        if grpc_port is None and http_port is None:
+            settings = settings.model_copy(update=_shard_ports(settings, which))
         start_logs(settings, "websocketmanager")
         bus = open_bus(settings, "websocketmanager")
         try:
             await check_sidecar(bus, settings, "websocketmanager")
-            service = WebSocketManagerService(settings, bus=bus)
+            service = WebSocketManagerService(settings, bus=bus, shard=which)
             await serve("websocketmanager", service, as_json=as_json, ephemeral=ephemeral)
         finally:
             await bus.close()
 
     run(work(), as_json=as_json)
+
+
+def _shard_ports(settings: PlatformSettings, shard: Shard) -> dict[str, int]:
+    """Return the ports of one of several: the ports themselves are the router's."""
+    above = _SHARD_PORT_STEP * shard.number if shard.count > 1 else 0
+    return {
+        name: port + above
+        for name in ("websocketmanager_grpc_port", "websocketmanager_http_port")
+        if (port := getattr(settings, name))
+    }

@@ -25,11 +25,12 @@ from virtufin_examples.cli._services import (
 from virtufin_examples.cli._settings import load_settings
 
 if TYPE_CHECKING:
-    from virtufin_examples.cli._child import SupervisedChild
+    from virtufin_examples.cli._shards import WebSocketManagers
     from virtufin_examples.gateway import GatewayService, ServiceEntry
     from virtufin_examples.service import Addresses
     from virtufin_examples.settings import PlatformSettings
 
+MAX_SHARDS = 64
 Up = Mapping[str, "Addresses"]
 
 
@@ -45,6 +46,9 @@ def up(
     ] = None,
     free_ports: Annotated[bool, typer.Option(help="Take free ports instead of the usual ones.")] = False,
     strict: Strict = None,
+    shards: Annotated[
+        int, typer.Option(min=1, max=MAX_SHARDS, help="How many WebSocketManager processes share the feeds.")
+    ] = 1,
     log_level: LogLevel = None,
     as_json: AsJson = False,
     ephemeral: Ephemeral = False,
@@ -52,8 +56,11 @@ def up(
     """Run all services and the embedded runtime on this machine."""
 
     async def work() -> None:
+        from virtufin_examples.cli._shards import WebSocketManagers
+
         ports = dict.fromkeys(_PORTS, 0) if free_ports or ephemeral else {}
-        websockets = _websocketmanager(host=host, data=data, log_level=log_level, free_ports=bool(ports))
+        flags = {"--host": host, "--data": None if data is None else str(data), "--log-level": log_level}
+        websockets = WebSocketManagers(shards, flags, free_ports=bool(ports))
         try:
             await websockets.spawn()  # first of all: what it has to load is what the start takes longest for
             settings = load_settings(
@@ -64,7 +71,7 @@ def up(
         finally:
             await websockets.stop()
 
-    async def serve_platform(settings: PlatformSettings, websockets: SupervisedChild) -> None:
+    async def serve_platform(settings: PlatformSettings, websockets: WebSocketManagers) -> None:
         from virtufin_examples.service import run_until_stopped
 
         async with platform(settings, websockets) as addresses:
@@ -94,41 +101,26 @@ def _address_line(addresses: Up) -> dict[str, str]:
     return line
 
 
-def _websocketmanager(
-    *, host: str | None, data: Path | None, log_level: str | None, free_ports: bool
-) -> SupervisedChild:
-    """Return the child; it reads what is not among our flags from the environment itself."""
-    from virtufin_examples.cli._child import SupervisedChild
-
-    flags = {"--host": host, "--data": None if data is None else str(data), "--log-level": log_level}
-    if free_ports:
-        flags |= {"--grpc-port": "0", "--http-port": "0"}
-    given = [part for flag, value in flags.items() if value is not None for part in (flag, value)]
-    return SupervisedChild("websocketmanager", given)
-
-
 @contextlib.asynccontextmanager
-async def platform(settings: PlatformSettings, websockets: SupervisedChild) -> AsyncIterator[Up]:
+async def platform(settings: PlatformSettings, websockets: WebSocketManagers) -> AsyncIterator[Up]:
     """Start runtime, WebSocketManager, gateway and WorkManager; stop them in the opposite order."""
     async with contextlib.AsyncExitStack() as stack:
-        from virtufin_examples.service import Addresses
-
         runtime = embedded_runtime(settings)
         runtime_at = await runtime.start()
         stack.push_async_callback(runtime.stop)
         stack.push_async_callback(websockets.stop)  # before the runtime: it has something to flush
         settings = settings.model_copy(update={"dapr_grpc_endpoint": runtime_at.grpc})
-        starting = asyncio.create_task(websockets.start(runtime_at.grpc), name="start-websocketmanager")
+        starting = asyncio.create_task(websockets.start(settings), name="start-websocketmanager")
         try:
             gateway, workers_at, gateway_at = await _start_control_path(settings, runtime_at, stack)
         finally:
-            line = await starting
-        websockets_at = Addresses(grpc=line["grpc"], http=line["http"])
+            websockets_at = await starting
         gateway.set_services([_entry("workmanager", workers_at), _entry("websocketmanager", websockets_at)])
         yield {
             "gateway": gateway_at,
             "workmanager": workers_at,
             "websocketmanager": websockets_at,
+            **websockets.shards,
             "runtime": runtime_at,
         }
 

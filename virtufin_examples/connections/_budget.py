@@ -35,14 +35,17 @@ class SocketUser(Protocol):
 
 
 class Scope:
-    """What connections with one scope share: connect budget, message budget, and the sockets allowed."""
+    """What connections with one scope share: connect budget, message budget, and the sockets allowed.
 
-    def __init__(self, limits: VenueLimits) -> None:
-        self._connects = Window(limits.connects) if limits.connects is not None else None
-        self._messages = Window(limits.shared_messages) if limits.shared_messages is not None else None
-        self._requests = Window(limits.requests) if limits.requests is not None else None
+    `share` is how many processes share it. They do not talk to each other: each takes its part, one at least.
+    """
+
+    def __init__(self, limits: VenueLimits, share: int = 1) -> None:
+        self._connects = _window(limits.connects, share)
+        self._messages = _window(limits.shared_messages, share)
+        self._requests = _window(limits.requests, share)
         self._blocked_until = 0.0
-        self._sockets = limits.sockets
+        self._sockets = _part(limits.sockets, share) if limits.sockets is not None else None
         self._users: WeakSet[SocketUser] = WeakSet()
 
     def join(self, user: SocketUser) -> None:
@@ -73,13 +76,25 @@ class Scope:
 
 
 class Scopes:
-    """The scopes of one process, by name. A scope without a name is its connection's alone."""
+    """The scopes of one process, by name. A scope without a name is its connection's alone.
 
-    def __init__(self) -> None:
+    `share` processes on this machine have these scopes.
+    """
+
+    def __init__(self, share: int = 1) -> None:
+        self._share = share
         self._scopes: dict[str, Scope] = {}
 
     def scope(self, limits: VenueLimits) -> Scope:
         """Return the scope of these limits; the limits of who asks first hold."""
         if not limits.scope:
             return Scope(limits)
-        return self._scopes.setdefault(limits.scope, Scope(limits))
+        return self._scopes.setdefault(limits.scope, Scope(limits, self._share))
+
+
+def _window(budget: Budget | None, share: int) -> Window | None:
+    return Window(Budget(_part(budget.count, share), budget.seconds)) if budget is not None else None
+
+
+def _part(count: int, share: int) -> int:
+    return max(1, count // share)

@@ -5,12 +5,16 @@ from virtufin_examples.websocketmanager._lifecycle import (
     LIFECYCLE_TYPE_PREFIX,
     LifecycleData,
 )
+from virtufin_examples.websocketmanager._router import ShardRouterService
 from virtufin_examples.websocketmanager._service import SERVICE_NAME, WebSocketManagerService
+from virtufin_examples.websocketmanager._shard import Shard
 
 __all__ = [
     "LIFECYCLE_TOPIC",
     "LIFECYCLE_TYPE_PREFIX",
     "SERVICE_NAME",
     "LifecycleData",
+    "Shard",
+    "ShardRouterService",
     "WebSocketManagerService",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 
@@ -39,6 +38,7 @@ from virtufin_examples.websocketmanager._records import (
     RecordKeeper,
     decode_record,
 )
+from virtufin_examples.websocketmanager._shard import Shard
 from virtufin_examples.websocketmanager._validation import publish_options
 
 FLUSH_SECONDS = 2.0
@@ -89,6 +89,7 @@ class ConnectionManager:
         index: ConnectionIndex,
         connectors: ConnectorRegistry,
         instance_id: str,
+        shard: Shard,
         randomness: Callable[[], float] = random.random,
     ) -> None:
         self._environment = environment
@@ -98,8 +99,11 @@ class ConnectionManager:
         self._index = index
         self._connectors = connectors
         self._instance_id = instance_id
+        self._shard = shard
         self._connections: dict[str, ManagedConnection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.restored = asyncio.Event()
+        """Set when all connections of the last process are in the table; calls are taken earlier."""
 
     def all(self) -> tuple[ManagedConnection, ...]:
         """Return all connections."""
@@ -112,13 +116,19 @@ class ConnectionManager:
             raise NotFoundError(f"no connection {connection_id!r}", hint="List names those that there are")
         return managed
 
+    async def find(self, connection_id: str) -> ManagedConnection:
+        """Return one, also while those of the last process are being opened again; raises `NotFoundError`."""
+        if connection_id not in self._connections:
+            await self.restored.wait()
+        return self.get(connection_id)
+
     # --- opening and ending ---
 
     async def open(self, request: OpenRequest) -> ManagedConnection:
         """Open a connection; what the first attempt raises leaves nothing behind."""
         connector = self._connectors.choose(request.connector, request.url)
         spec = ConnectionSpec(
-            id=uuid.uuid4().hex,
+            id=self._shard.new_id(),
             url=request.url,
             auto_reconnect=request.auto_reconnect,
             connector=connector,
@@ -191,6 +201,7 @@ class ConnectionManager:
         await self._hub.start(await self._index.platform(), self._holder_of)
         self._spawn(self._watch_leases(), "leases")
         await asyncio.gather(*(self._restore(each) for each in await self._index.ids()))
+        self.restored.set()
 
     async def stop(self) -> None:
         """Close all sockets with 1001, publish what came in, write down how far each connection came."""

@@ -21,12 +21,13 @@ from virtufin_examples.connections import (
 from virtufin_examples.service import Addresses, Chassis, GrpcService, Readiness
 from virtufin_examples.settings import PlatformSettings
 from virtufin_examples.websocketmanager._hub import PublisherHub
-from virtufin_examples.websocketmanager._index import ConnectionIndex
+from virtufin_examples.websocketmanager._index import ConnectionIndex, require_all_shards
 from virtufin_examples.websocketmanager._lifecycle import LifecyclePublisher
 from virtufin_examples.websocketmanager._manager import ConnectionManager, ManagerEnvironment
 from virtufin_examples.websocketmanager._metrics import ManagerCollector, publish_latency
 from virtufin_examples.websocketmanager._secrets import BusSecrets
 from virtufin_examples.websocketmanager._servicer import WebSocketManagerServicer
+from virtufin_examples.websocketmanager._shard import Shard
 from virtufin_examples.websocketmanager.spool import Spool, spool_root
 
 SERVICE_NAME = "virtufin.v1.WebSocketManager"
@@ -38,7 +39,8 @@ class WebSocketManagerService:
     """Managed upstream WebSockets whose frames come out on topics.
 
     The bus stays the caller's to close. `network`, `clock` and `connectors` are for tests; by default sockets
-    are picows', time is the machine's, and connectors are those installed.
+    are picows', time is the machine's, and connectors are those installed. `shard` tells which one of several
+    on this machine it is: what they share, a venue's budgets and the spool's bound, is divided among them.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class WebSocketManagerService:
         network: SocketNetwork | None = None,
         clock: Clock | None = None,
         connectors: ConnectorRegistry | None = None,
+        shard: Shard | None = None,
     ) -> None:
         self._settings = settings
         self._bus = bus
         self._network = network
         self._clock = clock or SystemClock()
         self._connectors = connectors
+        self._shard = shard or Shard()
         self._lifecycle: LifecyclePublisher | None = None
         self._manager: ConnectionManager | None = None
         self._chassis: Chassis | None = None
@@ -65,8 +69,8 @@ class WebSocketManagerService:
         Raises `UnavailableError` naming the port and its setting when one is taken, and what the bus raises;
         nothing is left running then.
         """
-        settings, bus, clock = self._settings, self._bus, self._clock
-        instance_id = settings.instance_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        settings, bus, clock, shard = self._settings, self._bus, self._clock, self._shard
+        instance_id = shard.part(settings.instance_id or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}")
         registry = CollectorRegistry()
         latency = publish_latency(registry)
         hub = PublisherHub(
@@ -76,7 +80,7 @@ class WebSocketManagerService:
             latency=latency.labels,
             spool=Spool(
                 spool_root(settings.spool_dir, settings.data_dir),
-                settings.spool_max_mb * _MEGABYTE,
+                settings.spool_max_mb * _MEGABYTE // shard.count,
                 holder=uuid.uuid4().hex,
                 instance=instance_id,
             ),
@@ -87,16 +91,17 @@ class WebSocketManagerService:
             http=HttpxClient(),
             clock=clock,
             secrets=BusSecrets(bus),
-            scopes=Scopes(),
+            scopes=Scopes(share=shard.count),
             observer=self._lifecycle,
         )
         self._manager = ConnectionManager(
             environment,
             bus=bus,
             hub=hub,
-            index=ConnectionIndex(bus, settings.instance_id),
+            index=ConnectionIndex(bus, shard.part(settings.instance_id)),
             connectors=self._connectors or ConnectorRegistry.installed(),
             instance_id=instance_id,
+            shard=shard,
         )
         registry.register(ManagerCollector(self._manager, hub))
         self._chassis = Chassis(
@@ -117,6 +122,8 @@ class WebSocketManagerService:
             registry=registry,
             readiness=lambda: Readiness(ready=True, checks={"spool": hub.problem or "ok"}),
         )
+        if shard.number == 1:
+            await require_all_shards(bus, settings.instance_id, shard)
         addresses = await self._chassis.start()
         try:
             self._lifecycle.start()

@@ -47,6 +47,7 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
 
     async def List(self, request: pb.ListConnectionsRequest, context: Any) -> pb.ListConnectionsResponse:  # noqa: ANN401, ARG002, N802
         """List the connections whose tags match all filters."""
+        await self._manager.restored.wait()
         wanted = [(tag.key, tag.value) for tag in request.filters]
         return pb.ListConnectionsResponse(
             connections=[
@@ -58,6 +59,7 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
 
     async def Disconnect(self, request: pb.DisconnectRequest, context: Any) -> pb.DisconnectResponse:  # noqa: ANN401, ARG002, N802
         """End a connection."""
+        await self._manager.find(request.id)
         await self._manager.close(request.id)
         return pb.DisconnectResponse()
 
@@ -68,12 +70,13 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
     ) -> pb.DisconnectOwnedResponse:
         """End all connections of an owner."""
         _require_owner(request.owner)
+        await self._manager.restored.wait()
         ids = await self._manager.close_owned(request.owner, reason="its owner ended")
         return pb.DisconnectOwnedResponse(ids=ids)
 
     async def StartPublish(self, request: pb.StartPublishRequest, context: Any) -> pb.StartPublishResponse:  # noqa: ANN401, ARG002, N802
         """Publish a connection's frames."""
-        self._manager.get(request.id)
+        await self._manager.find(request.id)
         require_topic(request.topic)
         options = publish_options(request.encoding, request.overflow, request.markers)
         await self._manager.start_publish(request.id, request.topic, options)
@@ -81,12 +84,13 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
 
     async def StopPublish(self, request: pb.StopPublishRequest, context: Any) -> pb.StopPublishResponse:  # noqa: ANN401, ARG002, N802
         """Publish a connection's frames no more."""
+        await self._manager.find(request.id)
         await self._manager.stop_publish(request.id)
         return pb.StopPublishResponse()
 
     async def Send(self, request: pb.SendRequest, context: Any) -> pb.SendResponse:  # noqa: ANN401, ARG002, N802
         """Send a 16-byte id and the message, return what follows that id in the answer."""
-        managed = self._manager.get(request.id)
+        managed = await self._manager.find(request.id)
         if request.timeout_ms < 0:
             raise InvalidInputError(f"timeout_ms is {request.timeout_ms}", hint="0 stands for 10000")
         message = outgoing_message(request.message, request.content_type)
@@ -99,7 +103,7 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
 
     async def SendRaw(self, request: pb.SendRawRequest, context: Any) -> pb.SendRawResponse:  # noqa: ANN401, ARG002, N802
         """Send a message as it is, or with its secrets filled in."""
-        managed = self._manager.get(request.id)
+        managed = await self._manager.find(request.id)
         message = outgoing_message(request.message, request.content_type, secrets=request.secrets)
         await managed.send(message, replay=request.replay if request.HasField("replay") else None)
         return pb.SendRawResponse()
@@ -111,6 +115,7 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
     ) -> pb.RenewConnectionLeaseResponse:
         """Put off the end of an owner's connections."""
         _require_owner(request.owner)
+        await self._manager.restored.wait()
         return pb.RenewConnectionLeaseResponse(renewed=self._manager.renew_lease(request.owner))
 
     async def SetTag(  # noqa: N802
@@ -119,7 +124,7 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
         context: Any,  # noqa: ANN401, ARG002
     ) -> pb.SetConnectionTagResponse:
         """Set one tag."""
-        managed = self._manager.get(request.id)
+        managed = await self._manager.find(request.id)
         _set_tags(managed, {**managed.tags, request.key: request.value})
         return pb.SetConnectionTagResponse()
 
@@ -129,7 +134,7 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
         context: Any,  # noqa: ANN401, ARG002
     ) -> pb.GetConnectionTagResponse:
         """Return one tag's value."""
-        managed = self._manager.get(request.id)
+        managed = await self._manager.find(request.id)
         if request.key not in managed.tags:
             raise NotFoundError(f"connection {request.id} has no tag {request.key!r}")
         return pb.GetConnectionTagResponse(value=managed.tags[request.key])
@@ -140,7 +145,7 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
         context: Any,  # noqa: ANN401, ARG002
     ) -> pb.SetConnectionTagsResponse:
         """Replace all tags."""
-        _set_tags(self._manager.get(request.id), dict(request.tags))
+        _set_tags((await self._manager.find(request.id)), dict(request.tags))
         return pb.SetConnectionTagsResponse()
 
     async def GetTags(  # noqa: N802
@@ -149,7 +154,7 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
         context: Any,  # noqa: ANN401, ARG002
     ) -> pb.GetConnectionTagsResponse:
         """Return all tags."""
-        return pb.GetConnectionTagsResponse(tags=self._manager.get(request.id).tags)
+        return pb.GetConnectionTagsResponse(tags=(await self._manager.find(request.id)).tags)
 
     def _describe(self, managed: ManagedConnection) -> pb.WebSocketConnection:
         connection, publisher = managed.connection, managed.publisher
