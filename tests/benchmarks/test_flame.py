@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from benchmarks.flame import svg, tree
 
@@ -24,7 +24,7 @@ def test_samples_add_up_by_function_without_line_numbers_and_what_runs_the_loop(
 
 
 def test_the_picture_is_to_scale_and_names_are_escaped():
-    picture = ElementTree.fromstring(svg(tree(STACKS), "one & all"))
+    picture = ET.fromstring(svg(tree(STACKS), "one & all"))
     boxes = {
         group.findtext("{*}title"): float(group.find("{*}rect").get("width"))
         for group in picture.iter("{http://www.w3.org/2000/svg}g")
