@@ -58,8 +58,8 @@ def svg(root: Node, title: str) -> str:
     height = (root.depth + 1) * _ROW + 2 * _MARGIN
     parts = [
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="monospace" '
-            f'font-size="11"><rect width="{_WIDTH}" height="{height}" fill="#fff"/>'
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+            f'font-family="monospace" font-size="11"><rect width="{_WIDTH}" height="{height}" fill="#fff"/>'
             f'<text x="{_MARGIN}" y="{_MARGIN + 10}" font-weight="bold">{escape(title)}</text>'
         ),
         *_boxes(root, float(_MARGIN), _MARGIN + _ROW, (_WIDTH - 2 * _MARGIN) / max(1, root.seen), root.seen),
