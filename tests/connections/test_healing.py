@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from tests.connections.toy_venue import ToyConnector
@@ -396,13 +398,125 @@ async def test_data_that_stop_are_marked_stale_the_socket_replaced_and_the_retur
     assert connection.state is State.CONNECTED
 
 
-async def test_a_feed_that_stays_dead_is_not_reconnected_again_and_again(world):
-    _, peer = await feed(world, "A")
+async def next_socket(world, seconds):
+    """Wait for one more socket, at most so long, and answer its handshake; return both."""
+    before = len(world.server.attempts)
+    for _ in range(seconds):
+        await world.clock.advance(1)
+        if len(world.server.attempts) > before:
+            peer = await world.server.accept()
+            return peer, await agree(peer)
+    raise AssertionError(f"no socket within {seconds} s")
+
+
+async def silent_socket(world, connector=None):
+    """A feed whose data have stopped, and the socket after that: its handshake is answered, nothing comes."""
+    connection, peer = await feed(world, "A", connector=connector)
     await steady(world, peer)
-    await world.clock.advance(12)
-    await agree(await world.server.accept())
-    await world.clock.advance(600)
+    second, _ = await next_socket(world, 15)
+    return connection, second
+
+
+async def test_what_is_confirmed_and_does_not_come_is_asked_for_again_on_the_same_socket(world):
+    _, second = await silent_socket(world)
+    await world.clock.advance(13)
+    assert [(await second.receive())[0] for _ in range(second.waiting())] == [b"sub A"]
+    second.send_text("!set A")
+    second.send_text("A 0 back")
+    await world.clock.advance(2)
+    kinds = [type(marker) for marker in world.markers if not isinstance(marker, Gap)]
+    assert kinds == [Stale, Restored]
     assert len(world.server.attempts) == 2
+
+
+async def test_a_socket_that_brings_nothing_though_asked_again_is_replaced_and_the_next_one_heals(world):
+    _, second = await silent_socket(world)
+    await world.clock.advance(13)
+    second.send_text("!set A")
+    third, said = await next_socket(world, 12)
+    assert said == ["auth", "sub A"]
+    third.send_text("A 0 back")
+    await world.clock.advance(2)
+    assert world.frames[-1] == "A 0 back"
+    assert isinstance(world.markers[-1], Restored)
+
+
+@pytest.mark.parametrize("greeting", [None, "A 0 snapshot"])
+async def test_a_feed_that_stays_dead_is_reconnected_ever_more_rarely(world, greeting):
+    await silent_socket(world)
+    tries = []
+    for _ in range(4 * 3600):
+        await world.clock.advance(1)
+        if len(world.server.attempts) > 2 + len(tries):
+            tries.append(world.clock.monotonic())
+            socket = await world.server.accept()
+            await agree(socket)
+            if greeting:
+                socket.send_text(greeting)
+    pauses = [after - before for before, after in itertools.pairwise(tries)]
+    assert len(tries) <= 22
+    assert all(after >= before * 0.9 for before, after in itertools.pairwise(pauses))
+    assert min(pauses[-2:]) >= 900
+
+
+async def test_a_feed_of_which_nothing_is_known_is_asked_for_again_and_its_socket_left_alone(world):
+    _, peer = await feed(world, "A")
+    asked = []
+    for _ in range(3600):
+        await world.clock.advance(1)
+        while peer.waiting():
+            asked.append((world.clock.monotonic(), (await peer.receive())[0]))
+            peer.send_text("!set A")
+    assert [payload for _, payload in asked] == [b"sub A"] * len(asked)
+    assert [round(at) for at, _ in asked[:3]] == [31, 91, 211]
+    assert len(asked) <= 8
+    assert world.markers == []
+    assert len(world.server.attempts) == 1
+
+
+async def test_a_symbol_that_stops_or_never_comes_is_asked_for_again_without_a_gap(world):
+    _, peer = await feed(world, "A", "B", "C")
+    asked = []
+    for second in range(120):
+        peer.send_text(f"A 0 {second}")
+        if second < 40:
+            peer.send_text(f"B 0 {second}")
+        await world.clock.advance(1)
+        while peer.waiting():
+            asked.append((second, (await peer.receive())[0].decode()))
+            peer.send_text("!set A B C")
+    times = sorted({second for second, _ in asked})
+    assert [each for _, each in asked[:3]] == ["sub A", "sub B", "sub C"]
+    assert len(times) == 4  # C after 30 and 90 s, B when it is stale and a minute later
+    assert [(type(marker), marker.symbols) for marker in world.markers] == [(Stale, ("B",))]
+    assert len(world.server.attempts) == 1
+
+
+async def test_a_closed_market_is_not_asked_and_its_sockets_are_left_alone(world):
+    connector = ToyConnector()
+    _, second = await silent_socket(world, connector)
+    connector.is_open = False
+    await world.clock.advance(3600)
+    assert (second.waiting(), len(world.server.attempts)) == (0, 2)
+
+
+async def test_of_two_sockets_the_one_that_brings_nothing_is_replaced_without_a_gap(world):
+    _, first, second = await doubled(world)
+    for number in range(75):
+        first.send_text(f"A {number + 1}")
+        await world.clock.advance(1)
+        if number == 40:
+            assert [(await second.receive())[0] for _ in range(second.waiting())] == [b"sub A"]
+            second.send_text("!set A")
+        if len(world.server.attempts) == 3:
+            break
+    third = await world.server.accept()
+    await agree(third)
+    third.send_text(f"A {number + 2}")
+    await world.clock.advance(3)
+    assert world.frames[-1] == f"A {number + 2}"
+    assert world.markers == []
+    assert len(world.server.attempts) == 3
 
 
 async def test_one_symbol_that_stops_is_named_and_the_socket_stays(world):

@@ -33,6 +33,7 @@ class ToySession(Session):
         self.connector = connector
         self.observes = connector.observes
         self.symbols = set()
+        self.confirmed = frozenset()
         self.outstanding = 0
         self.token = None
         self.beat_ns = 0
@@ -55,6 +56,7 @@ class ToySession(Session):
 
     def opened(self):
         self.outstanding = 0
+        self.confirmed = frozenset()
 
     def subscriptions(self):
         return [Outgoing(f"sub {name}".encode()) for name in sorted(self.symbols)]
@@ -91,6 +93,7 @@ class ToySession(Session):
             return unasked.get(verb)
         self.outstanding -= 1
         if verb == "set":
+            self.confirmed = frozenset(names)
             return Acknowledged(tuple(sorted(self.symbols - set(names))))
         if verb == "refused":
             return Refused(400, "no such symbol", Disposition.NOTE)
@@ -132,6 +135,9 @@ class ToySession(Session):
 
     def wanted(self):
         return frozenset(self.symbols)
+
+    def acknowledged(self):
+        return self.confirmed & self.symbols
 
 
 class ToyConnector(Connector):

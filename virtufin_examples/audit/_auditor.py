@@ -141,7 +141,7 @@ class _Audit:
             spans = ((placed.gap.from_ns, placed.gap.to_ns) for placed in handed_out.gaps)
             announced_ns = max(announced_ns, _union_ns(spans, self.from_ns, self.until_ns))
         faults = len(self.account.outages)
-        if announced_ns > injected_ns + faults * (self.allowance_ns + self.slack_ns):
+        if announced_ns > injected_ns + faults * self.allowance_ns:
             announced, injected = announced_ns / _NS_PER_SECOND, injected_ns / _NS_PER_SECOND
             text = f"{announced:.1f} s announced, {injected:.1f} s injected by {faults} faults"
             self._find(FindingKind.EXCESS, text)

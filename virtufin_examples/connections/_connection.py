@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 
 import structlog
 
@@ -18,6 +18,7 @@ from virtufin_examples.connections._line import Line
 from virtufin_examples.connections._patrol import Patrol
 from virtufin_examples.connections._sequencer import Ledger
 from virtufin_examples.connections._sharing import Sharing
+from virtufin_examples.connections._silence import Remedy, Silence
 from virtufin_examples.connections._state import ConnectionEvent, State, StateMachine
 from virtufin_examples.connections._stream import Outlet, Stream
 from virtufin_examples.errors import (
@@ -32,6 +33,8 @@ from virtufin_examples.venues import Session
 
 PATIENCE_SECONDS = 5.0
 """How long opening waits for the venue's connect budget; a longer wait is reported as a state."""
+
+_NAMED = 10  # symbols in a line of the log
 
 _log = structlog.get_logger(__name__)
 
@@ -123,11 +126,7 @@ class Connection:
     @property
     def handshake(self) -> tuple[HandshakeMessage, ...]:
         """What is replayed after each connect: what was remembered, then the whole wanted set."""
-        wanted = self._line.session.subscriptions()
-        return (
-            *self._handshake.messages,
-            *(HandshakeMessage(each.payload, each.binary, secrets=True, json=True) for each in wanted),
-        )
+        return (*self._handshake.messages, *_subscriptions(self._line.session))
 
     @property
     def restorable(self) -> bool:
@@ -333,8 +332,9 @@ class Connection:
         stopped = self._patrol.look(epoch)
         if stopped is not None:
             self.noted(stopped.error_type, stopped.reason)
-            if self.spec.auto_reconnect and self._patrol.should_reconnect(epoch):
-                epoch.end(stopped, GOING_AWAY)
+        line = next((line for line in self._lines if line.current is epoch), None)
+        if line is not None and self.spec.auto_reconnect:
+            self._treat(epoch, line.silence)
 
     def wants_successor(self, epoch: Epoch, reason: str) -> None:
         """Replace a socket that will end by plan."""
@@ -365,6 +365,35 @@ class Connection:
                 self._line.session.sent(message.payload, binary=message.binary)
             else:
                 self._handshake.add(message)
+
+    def _treat(self, epoch: Epoch, silence: Silence) -> None:
+        """Do something about what was confirmed and does not come."""
+        quiet = f"no data for {silence.seconds(self._clock.monotonic()):.0f} s"
+        match self._patrol.remedy(epoch, silence):
+            case Remedy.REPLACE:
+                epoch.end(Ending(quiet, "DataStopped"), GOING_AWAY)
+            case Remedy.ASK_AGAIN:
+                self._spawn(self._ask_again([epoch], quiet), "ask")
+            case Remedy.NONE:
+                symbols = self._patrol.symbols_to_ask_for(epoch)
+                if symbols:
+                    why = f"nothing of {', '.join(symbols[:_NAMED])}"
+                    self._spawn(self._ask_again(self._sharing.up, why), "ask")
+
+    async def _ask_again(self, epochs: Sequence[Epoch], why: str) -> None:
+        """Send the whole subscription again: what is there already is left as it is by the venue."""
+        async with self._sending:
+            for epoch in epochs:
+                if epoch.session.expects():
+                    continue
+                messages = _subscriptions(epoch.session)
+                if messages:
+                    _log.info("asks for the subscription again", connection_id=self.spec.id, why=why)
+                try:
+                    for message in messages:
+                        await epoch.send(message, lasting=True)
+                except VirtufinError as error:
+                    self.noted(type(error).__name__, f"asking again: {error}")
 
     async def _run(self, line: Line) -> None:
         try:
@@ -446,6 +475,14 @@ class Connection:
         task = asyncio.get_running_loop().create_task(work, name=f"connection-{name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _subscriptions(session: Session) -> tuple[HandshakeMessage, ...]:
+    """The messages that ask for the whole wanted set."""
+    return tuple(
+        HandshakeMessage(each.payload, each.binary, secrets=True, json=True)
+        for each in session.subscriptions()
+    )
 
 
 def _ignore() -> None:

@@ -11,6 +11,7 @@ from virtufin_examples.connections._clock import completed_within
 from virtufin_examples.connections._context import Context
 from virtufin_examples.connections._ending import PLANNED, Ending
 from virtufin_examples.connections._epoch import Epoch
+from virtufin_examples.connections._silence import Silence
 from virtufin_examples.venues import Session
 
 OVERLAP_SECONDS = 2.0
@@ -46,6 +47,7 @@ class Line:
     def __init__(self, host: LineHost, context: Context) -> None:
         self.attempt = 1
         self.current: Epoch | None = None
+        self.silence = Silence()
         self._host = host
         self._context = context
         self._backoff = Backoff(context.randomness)

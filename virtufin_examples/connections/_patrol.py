@@ -6,6 +6,7 @@ from virtufin_examples.connections._context import Context
 from virtufin_examples.connections._continuity import Continuity
 from virtufin_examples.connections._ending import Ending
 from virtufin_examples.connections._epoch import Epoch
+from virtufin_examples.connections._silence import QuietSymbols, Remedy, Silence
 from virtufin_examples.connections._watchdog import DataWatch
 
 
@@ -16,7 +17,7 @@ class Patrol:
         self._context = context
         self._continuity = continuity
         self._watch: DataWatch | None = None
-        self._frames_at_opening = 0
+        self._quiet = QuietSymbols()
 
     @property
     def stale_symbols(self) -> tuple[str, ...]:
@@ -25,7 +26,6 @@ class Patrol:
 
     def opened(self) -> None:
         """A socket is up: the time without one was no silence of the venue."""
-        self._frames_at_opening = self._data_frames
         if self._watch is not None:
             self._watch.opened(self._context.clock.monotonic())
 
@@ -59,9 +59,39 @@ class Patrol:
         stream.announce_stale((), reason, epoch.number, now_ns)
         return Ending(reason, "DataStopped")
 
-    def should_reconnect(self, epoch: Epoch) -> bool:
-        """Return whether this socket had brought data: one that never did is not mended by another."""
-        return epoch.is_live and self._data_frames > self._frames_at_opening
+    def remedy(self, epoch: Epoch, silence: Silence) -> Remedy:
+        """Return what a socket's silence calls for; after `look`."""
+        watch, link = self._watch, epoch.link
+        if watch is None or link is None:
+            return Remedy.NONE
+        return silence.tick(
+            self._context.clock.monotonic(),
+            socket=epoch.number,
+            frames=link.frames - link.controls,
+            limit=watch.limit_seconds,
+            watched=not watch.is_off and self._is_watched(epoch),
+        )
+
+    def symbols_to_ask_for(self, epoch: Epoch) -> tuple[str, ...]:
+        """Return the confirmed symbols that have stopped or never came, each when it is its turn."""
+        watch = self._watch
+        if watch is None or watch.is_stale or not self._is_watched(epoch):
+            return ()
+        confirmed = epoch.session.acknowledged()
+        return self._quiet.due(
+            self._context.clock.monotonic(),
+            watch.stale_symbols,
+            () if confirmed is None else watch.unseen(confirmed),
+        )
+
+    def _is_watched(self, epoch: Epoch) -> bool:
+        """Whether data are expected now."""
+        return (
+            epoch.is_live
+            and not epoch.is_paused
+            and epoch.session.wanted() != frozenset()
+            and epoch.session.is_open(self._context.clock.now_ns())
+        )
 
     @property
     def _data_frames(self) -> int:

@@ -158,6 +158,21 @@ class DataWatch:
         """The symbols that are stale."""
         return tuple(name for name, watched in self._symbols.items() if watched.is_stale)
 
+    @property
+    def limit_seconds(self) -> float | None:
+        """How long the whole connection may be silent; None: not known, or nothing is watched."""
+        return None if self._off else self._whole.pace.limit_seconds
+
+    @property
+    def is_off(self) -> bool:
+        """Whether silence means nothing here."""
+        return self._off
+
+    def unseen(self, symbols: frozenset[str]) -> frozenset[str]:
+        """Return those of which no frame was seen; none where no symbol ever was, or too many were."""
+        seen = self._symbols.keys()
+        return symbols - seen if 0 < len(seen) < MAX_WATCHED_SYMBOLS else frozenset()
+
     def opened(self, now: float) -> None:
         """A new socket: the time without one was no silence of the venue."""
         self._start_anew(now)

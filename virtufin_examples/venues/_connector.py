@@ -77,7 +77,8 @@ class Session:
     def subscriptions(self) -> Sequence[Outgoing]:
         """Return the messages that ask for the whole wanted set: what `folds` claimed, in its last state.
 
-        They hold no secret: they are written down and replayed after a restart.
+        They hold no secret: they are written down and replayed after a restart. They are also sent again on
+        a socket that brings nothing, so that asking for what is there already must change nothing.
         """
         return ()
 
