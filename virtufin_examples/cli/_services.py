@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 import typer
 
 from virtufin_examples.cli._outcome import print_json, run
-from virtufin_examples.cli._own_sidecar import check_sidecar
+from virtufin_examples.cli._own_sidecar import APP_IDS, check_sidecar
 from virtufin_examples.cli._settings import load_settings, secret_environment, sidecar_address
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from virtufin_examples.bus.dapr import DaprBus
     from virtufin_examples.bus.embedded import EmbeddedRuntime
     from virtufin_examples.service import Addresses
@@ -67,6 +69,24 @@ async def serve(name: str, service: Service, *, as_json: bool, ephemeral: bool) 
         await run_until_stopped(stdin_closes=ephemeral)
     finally:
         await service.stop()
+
+
+async def _serve_behind_sidecar(
+    name: str,
+    settings: PlatformSettings,
+    make: Callable[[DaprBus], Service],
+    *,
+    as_json: bool,
+    ephemeral: bool,
+) -> None:
+    """Serve what `make` returns for the bus of the service's own sidecar."""
+    start_logs(settings, name)
+    bus = open_bus(settings, APP_IDS[name])
+    try:
+        await check_sidecar(bus, settings, name)
+        await serve(name, make(bus), as_json=as_json, ephemeral=ephemeral)
+    finally:
+        await bus.close()
 
 
 def open_bus(settings: PlatformSettings, app_id: str) -> DaprBus:
@@ -178,20 +198,19 @@ def gateway(
             DAPR_GRPC_ENDPOINT=dapr,
             log_level=log_level,
         )
-        start_logs(settings, "gateway")
-        bus = open_bus(settings, "virtufin-api")
         entries = [
             ServiceEntry(name="workmanager", host=settings.host, port=settings.workmanager_grpc_port),
             ServiceEntry(
                 name="websocketmanager", host=settings.host, port=settings.websocketmanager_grpc_port
             ),
         ]
-        try:
-            await check_sidecar(bus, settings, "gateway")
-            service = GatewayService(settings, bus=bus, services=entries)
-            await serve("gateway", service, as_json=as_json, ephemeral=ephemeral)
-        finally:
-            await bus.close()
+        await _serve_behind_sidecar(
+            "gateway",
+            settings,
+            lambda bus: GatewayService(settings, bus=bus, services=entries),
+            as_json=as_json,
+            ephemeral=ephemeral,
+        )
 
     run(work(), as_json=as_json)
 
@@ -221,14 +240,13 @@ def workmanager(
             gateway_endpoint=gateway_endpoint,
             log_level=log_level,
         )
-        start_logs(settings, "workmanager")
-        bus = open_bus(settings, "workmanager")
-        try:
-            await check_sidecar(bus, settings, "workmanager")
-            service = WorkManagerService(settings, bus=bus, gateway_endpoint=settings.gateway_endpoint)
-            await serve("workmanager", service, as_json=as_json, ephemeral=ephemeral)
-        finally:
-            await bus.close()
+        await _serve_behind_sidecar(
+            "workmanager",
+            settings,
+            lambda bus: WorkManagerService(settings, bus=bus, gateway_endpoint=settings.gateway_endpoint),
+            as_json=as_json,
+            ephemeral=ephemeral,
+        )
 
     run(work(), as_json=as_json)
 
@@ -261,14 +279,13 @@ def websocketmanager(
         )
         if grpc_port is None and http_port is None:
             settings = settings.model_copy(update=_shard_ports(settings, which))
-        start_logs(settings, "websocketmanager")
-        bus = open_bus(settings, "websocketmanager")
-        try:
-            await check_sidecar(bus, settings, "websocketmanager")
-            service = WebSocketManagerService(settings, bus=bus, shard=which)
-            await serve("websocketmanager", service, as_json=as_json, ephemeral=ephemeral)
-        finally:
-            await bus.close()
+        await _serve_behind_sidecar(
+            "websocketmanager",
+            settings,
+            lambda bus: WebSocketManagerService(settings, bus=bus, shard=which),
+            as_json=as_json,
+            ephemeral=ephemeral,
+        )
 
     run(work(), as_json=as_json)
 
