@@ -33,6 +33,7 @@ from virtufin_examples.errors import (
     InvalidInputError,
     NotFoundError,
     PreconditionError,
+    ResourceLimitError,
     UnavailableError,
 )
 
@@ -355,6 +356,25 @@ async def test_a_failed_call_becomes_the_error_of_its_status(
     served.dapr.refuse = (status, "because")
     with pytest.raises(error, match=r"publish to ticks: because"):
         await bus.publish("ticks", b"", content_type="text/plain")
+
+
+@pytest.mark.parametrize(
+    ("details", "fix"),
+    [
+        ("grpc: received message larger than max (5000056 vs. 4194304)", "--max-body-size"),
+        ("error when publishing: nats: maximum payload exceeded", "max_payload"),
+        ("nats: API error: message size exceeds maximum allowed", "max_msg_size"),
+        ("message larger than configured Producer.MaxMessageBytes: 1200333 > 1048588", "maxMessageBytes"),
+        ("kafka server: Message was too large, server rejected it", "message.max.bytes"),
+    ],
+)
+async def test_a_message_that_is_too_large_is_not_a_bus_that_is_down(
+    served: Served, bus: DaprBus, details: str, fix: str
+) -> None:
+    served.dapr.refuse = (grpc.StatusCode.INTERNAL, details)
+    with pytest.raises(ResourceLimitError, match="publish to ticks") as refused:
+        await bus.publish("ticks", b"", content_type="text/plain")
+    assert fix in refused.value.hint
 
 
 async def test_a_call_without_an_answer_ends_at_its_deadline(served: Served) -> None:

@@ -14,9 +14,7 @@ from dapr.conf import settings
 
 from tests.dapr.clients import WAIT_SECONDS, Client, Kind, connect
 from tests.dapr.sidecars import Sidecar, started
-from tests.dapr.targets import Platform, Target, platform
-
-APP = "conformance"
+from tests.dapr.targets import APP, Platform, Target, platform
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

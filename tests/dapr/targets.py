@@ -23,6 +23,8 @@ class Target(enum.StrEnum):
     """The embedded runtime with `--strict`, which answers what daprd does in memory: no column of its own."""
 
 
+APP = "conformance"
+"""The app id of most tests, and of the one embedded runtime that serves them all."""
 PUBSUBS = (Target.EMBEDDED, Target.IN_MEMORY, Target.REDIS, Target.JETSTREAM, Target.KAFKA)
 _EMBEDDED = (Target.EMBEDDED, Target.STRICT)
 STATES = (Target.EMBEDDED, Target.IN_MEMORY, Target.REDIS)
@@ -60,9 +62,9 @@ class Platform:
 
     def sidecar(self, app_id: str) -> Sidecar:
         """Return the running sidecar of an app id. The embedded runtime is one for all of them."""
-        name = "" if self.target in _EMBEDDED else app_id
+        name = APP if self.target in _EMBEDDED else app_id
         if name not in self._sidecars:
-            self._sidecars[name] = self.stack.enter_context(started(self.make(app_id)))
+            self._sidecars[name] = self.stack.enter_context(started(self.make(name)))
         return self._sidecars[name]
 
     def make(

@@ -7,9 +7,8 @@ import asyncio
 import pytest
 
 from tests.dapr.clients import Kind, ended
-from tests.dapr.conftest import APP
 from tests.dapr.differences import expected
-from tests.dapr.targets import PUBSUBS
+from tests.dapr.targets import APP, PUBSUBS
 from virtufin_examples.bus import Ack
 
 pytestmark = pytest.mark.parametrize("target", PUBSUBS, indirect=True, scope="session")

@@ -83,13 +83,16 @@ async def test_nobody_else_publishes_to_a_topic_with_market_data(sidecar, app_id
         said = await refusal(other.publish("md.alpaca", b"forged", content_type="text/plain"))
     assert "not allowed" in said
     assert "md.alpaca" in said
+    assert "publishingScopes" in said
 
 
 async def test_a_subscriber_publishes_nothing_and_reads_nothing_else(sidecar):
     async with bus(sidecar("strategy")) as strategy:
         topic = "command.websocketmanagercontroller"
         assert topic in await refusal(strategy.publish(topic, b"{}", content_type="text/plain"))
-        assert topic in await refusal(strategy.subscribe(topic))
+        said = await refusal(strategy.subscribe(topic))
+    assert topic in said
+    assert "subscriptionScopes" in said
 
 
 async def test_commands_are_open_to_the_services(sidecar):

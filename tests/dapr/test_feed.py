@@ -35,10 +35,10 @@ async def running_feed(target, topic: str, encoding: str):
         yield peer, subscription
 
 
-async def read(subscription, frames: int) -> list:
+async def read(subscription, frames: int, *, seconds: float = 30) -> list:
     """Return items until so many frames are among them."""
     items = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(seconds):
         while sum(isinstance(item, Frame) for item in items) < frames:
             items.append(await anext(subscription))
     return items

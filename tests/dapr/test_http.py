@@ -12,9 +12,8 @@ import pytest
 import pytest_asyncio
 
 from tests.dapr.clients import Kind
-from tests.dapr.conftest import APP
 from tests.dapr.differences import expected
-from tests.dapr.targets import PUBSUBS, STATES, Target
+from tests.dapr.targets import APP, PUBSUBS, STATES, Target
 
 both = pytest.mark.parametrize("target", [*PUBSUBS, Target.STRICT], indirect=True, scope="session")
 stores = pytest.mark.parametrize("target", [*STATES, Target.STRICT], indirect=True, scope="session")

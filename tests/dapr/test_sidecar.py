@@ -12,8 +12,7 @@ import grpc
 import pytest
 
 from tests.dapr.clients import Kind
-from tests.dapr.conftest import APP
-from tests.dapr.targets import PUBSUBS, Target
+from tests.dapr.targets import APP, PUBSUBS, Target
 from virtufin_examples.errors import AccessDeniedError, InvalidInputError, UnavailableError
 
 pytestmark = pytest.mark.parametrize("target", PUBSUBS, indirect=True, scope="session")

@@ -12,9 +12,8 @@ from dapr.clients.grpc._state import Concurrency, StateItem, StateOptions
 from dapr.conf import settings
 
 from tests.dapr.clients import Kind
-from tests.dapr.conftest import APP
 from tests.dapr.differences import expected
-from tests.dapr.targets import STATES
+from tests.dapr.targets import APP, STATES
 from virtufin_examples.errors import ConflictError
 
 pytestmark = pytest.mark.parametrize("target", STATES, indirect=True, scope="session")

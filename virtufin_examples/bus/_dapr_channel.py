@@ -1,4 +1,4 @@
-"""The gRPC channel to a sidecar: how its address is spelled, which limits it has, what its statuses mean."""
+"""The gRPC channel to a sidecar: how its address is spelled, which limits it has."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from urllib.parse import parse_qs
 import grpc
 import grpc.aio
 
-from virtufin_examples.errors import (
-    AccessDeniedError,
-    InvalidInputError,
-    UnavailableError,
-    VirtufinError,
-    error_from_status,
-)
+from virtufin_examples.errors import InvalidInputError
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Both directions; daprd is started with `--max-body-size 16Mi` (its default is 4 MiB)."""
@@ -71,25 +65,3 @@ def call_metadata(app_id: str, api_token: str) -> tuple[tuple[str, str], ...]:
     """Return the metadata of every call; a sidecar ignores the app id, the embedded runtime goes by it."""
     named = (("dapr-app-id", app_id), ("dapr-api-token", api_token))
     return tuple((name, value) for name, value in named if value)
-
-
-def bus_error(error: grpc.aio.AioRpcError, what: str, endpoint: str) -> VirtufinError:
-    """Return the error for a failed call; `what` says what was tried, as in `publish to ticks`.
-
-    INTERNAL is what daprd answers when the broker or the store behind it fails: to the caller the bus is
-    down, as it is when the sidecar does not answer.
-    """
-    status = error.code().name
-    details = error.details() or "no details"
-    message = f"Dapr at {endpoint}: {what}: {details}"
-    if status == "UNAVAILABLE":
-        return UnavailableError(
-            message,
-            hint="is the sidecar or the embedded runtime running there? "
-            "DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT names it",
-        )
-    if status in {"INTERNAL", "CANCELLED"}:
-        return UnavailableError(message)
-    if status == "UNAUTHENTICATED":
-        return AccessDeniedError(message, hint="set DAPR_API_TOKEN to the sidecar's token")
-    return error_from_status(status, message)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import grpc.aio
 from dapr.proto.runtime.v1 import pubsub_pb2
 
-from virtufin_examples.bus._dapr_channel import bus_error
+from virtufin_examples.bus._dapr_errors import bus_error
 from virtufin_examples.bus._dapr_stream import DaprStream, StreamCall
 from virtufin_examples.bus._inbox import Inbox
 from virtufin_examples.bus._port import Ack, Event

@@ -16,11 +16,11 @@ from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2, pubsub_pb2, secre
 
 from virtufin_examples.bus._dapr_channel import (
     MAX_MESSAGE_BYTES,
-    bus_error,
     call_metadata,
     open_channel,
     parse_target,
 )
+from virtufin_examples.bus._dapr_errors import bus_error
 from virtufin_examples.bus._dapr_sidecar import SidecarInfo, read_info
 from virtufin_examples.bus._dapr_subscription import DaprSubscription
 from virtufin_examples.bus._port import (
