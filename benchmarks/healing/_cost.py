@@ -74,9 +74,9 @@ async def _measure(rounds: int) -> dict[str, list[float]]:
 
 
 def _link(name: str) -> Link:
-    stream = Stream("c1", "wss://venue.example/feed")
+    stream = Stream("c1", "wss://venue.example/feed", time.monotonic)
     stream.grant(Grant(1, 1, 1 << 40), 0)
-    stream.publish_to(_Encoding(), 0)
+    stream.publish_to(_Encoding())
     session = _Silent(_URL) if name == "without" else BinanceConnector().session(_URL, {})
     return Link(
         stream,

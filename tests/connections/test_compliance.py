@@ -385,6 +385,20 @@ async def test_7_9_a_close_code_that_must_not_be_sent_ends_the_socket(code):
     await refused(close_frame(code), code=PROTOCOL_ERROR)
 
 
+@pytest.mark.parametrize(
+    "close", [frame(CLOSE, b"a"), close_frame(999), close_frame(1000, INVALID_TEXTS["6.3"])]
+)
+async def test_7_nothing_is_taken_behind_a_close_that_breaks_the_rules(close):
+    async with linked() as (sink, peer):
+        await peer.send(frame(TEXT, b"good"), close)
+        while not peer.closes:
+            await peer.send(frame(TEXT, b"after"))
+            await asyncio.sleep(0)
+        await peer.send(*[frame(TEXT, b"after")] * 10)
+        assert (await asyncio.wait_for(sink.end, 5)).violation
+        assert sink.messages == [(b"good", False)]
+
+
 # --- 9: limits ---
 
 

@@ -155,7 +155,7 @@ def frame(sequence: int, size: int = 10, at: int = 0, epoch: int = 1) -> FrameRu
 def test_held_frames_are_the_newest_in_order_and_the_rest_is_inside_the_loss(
     sizes, step_ns, limit_bytes, limit_ns, wait_ns
 ):
-    hold = HoldBuffer(limit_bytes=limit_bytes, limit_ns=limit_ns)
+    hold = HoldBuffer(limit_bytes=limit_bytes, limit_seconds=limit_ns)  # any unit will do
     frames = [frame(n, size, at=n * step_ns) for n, size in enumerate(sizes, 1)]
     for each in frames:
         hold.add([each], each.received_ns)

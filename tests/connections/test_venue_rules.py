@@ -9,7 +9,6 @@ import json
 import pytest
 
 from tests.connections.toy_venue import ToyConnector
-from tests.connections.world import new_world
 from virtufin_examples.connections import HandshakeMessage, State, settle
 from virtufin_examples.frames import Cause
 from virtufin_examples.venues import Budget, Disposition, HttpRequest, HttpResponse
@@ -19,12 +18,6 @@ from virtufin_examples.venues.binance import BinanceConnector
 ALPACA = "wss://stream.data.alpaca.markets/v2/iex"
 SPOT = "wss://stream.binance.com:9443/stream?streams=btcusdt@depth"
 FUTURES = "wss://fstream.binance.com/public/stream?streams=btcusdt@depth"
-
-
-@pytest.fixture
-async def world():
-    async with new_world() as world:
-        yield world
 
 
 async def open_at(world, url, connector, **options):

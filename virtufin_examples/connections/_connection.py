@@ -58,7 +58,7 @@ class Connection:
     ) -> None:
         self.spec = spec
         self.template = url_template(spec.url)
-        self.stream = Stream(spec.id, self.template)
+        self.stream = Stream(spec.id, self.template, environment.clock.monotonic)
         self.reconnects = 0
         self.reason = ""
         self.on_handshake: Callable[[], None] = _ignore
@@ -218,7 +218,7 @@ class Connection:
 
     def publish_to(self, outlet: Outlet) -> None:
         """Hand all frames to the outlet, those held first."""
-        self.stream.publish_to(outlet, self._clock.now_ns())
+        self.stream.publish_to(outlet)
         if len(self._lines) < self._context.healing.sockets and not self._machine.is_over:
             second = Line(self, self._context)
             self._lines.append(second)

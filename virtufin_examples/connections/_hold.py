@@ -6,23 +6,23 @@ from collections import deque
 from collections.abc import Sequence
 
 from virtufin_examples.connections._loss import Loss, StreamItem, item_bytes
-from virtufin_examples.frames import FrameRun, Gap
 
 HOLD_BYTES = 4 * 1024 * 1024
-HOLD_NS = 30 * 1_000_000_000
+HOLD_SECONDS = 30.0
 
 
 class HoldBuffer:
-    """The newest items, at most `limit_bytes` and none older than `limit_ns`; the rest is a `Loss`.
+    """The newest items, at most `limit_bytes` and none held for over `limit_seconds`; the rest is a `Loss`.
 
+    Times are those of a clock that nobody sets: seconds that never run backwards.
     With both limits 0 it keeps nothing and only remembers what there was: a connection that stopped
     publishing.
     """
 
-    def __init__(self, *, limit_bytes: int = HOLD_BYTES, limit_ns: int = HOLD_NS) -> None:
+    def __init__(self, *, limit_bytes: int = HOLD_BYTES, limit_seconds: float = HOLD_SECONDS) -> None:
         self._limit_bytes = limit_bytes
-        self._limit_ns = limit_ns
-        self._items: deque[StreamItem] = deque()
+        self._limit_seconds = limit_seconds
+        self._items: deque[tuple[float, StreamItem]] = deque()  # since when each is held
         self._bytes = 0
         self._loss: Loss | None = None
 
@@ -31,33 +31,27 @@ class HoldBuffer:
         """Bytes of what is held."""
         return self._bytes
 
-    def add(self, items: Sequence[StreamItem], now_ns: int) -> None:
+    def add(self, items: Sequence[StreamItem], now: float) -> None:
         """Hold items, dropping the oldest where they exceed a limit."""
-        self._items.extend(items)
+        self._items.extend((now, item) for item in items)
         self._bytes += sum(map(item_bytes, items))
-        self._prune(now_ns)
+        self._prune(now)
 
-    def drain(self, now_ns: int) -> tuple[list[StreamItem], Loss | None]:
+    def drain(self, now: float) -> tuple[list[StreamItem], Loss | None]:
         """Return what is held and what was lost, and be empty."""
-        self._prune(now_ns)
-        items, loss = list(self._items), self._loss
+        self._prune(now)
+        items, loss = [item for _, item in self._items], self._loss
         self._items.clear()
         self._bytes = 0
         self._loss = None
         return items, loss
 
-    def _prune(self, now_ns: int) -> None:
-        oldest_ns = now_ns - self._limit_ns
+    def _prune(self, now: float) -> None:
+        oldest = now - self._limit_seconds
         items = self._items
-        while items and (self._bytes > self._limit_bytes or _time_ns(items[0]) < oldest_ns):
-            item = items.popleft()
+        while items and (self._bytes > self._limit_bytes or items[0][0] < oldest):
+            _, item = items.popleft()
             self._bytes -= item_bytes(item)
             if self._loss is None:
                 self._loss = Loss()
             self._loss.add(item)
-
-
-def _time_ns(item: StreamItem) -> int:
-    if isinstance(item, FrameRun):
-        return item.last_received_ns
-    return item.to_ns if isinstance(item, Gap) else item.since_ns

@@ -55,6 +55,25 @@ _silent.propagate = False
 _silent.setLevel(logging.CRITICAL)
 
 
+class _Errors(logging.LoggerAdapter[logging.Logger]):
+    """picows's log, of one socket: nothing is written, but that it has found an error is passed on.
+
+    It says so nowhere else at once, and until it cuts the link it goes on with what comes behind.
+    """
+
+    def __init__(self, found: Callable[[], None]) -> None:
+        super().__init__(_silent)
+        self._found = found
+
+    def error(self, msg: object, *args: object, **kwargs: object) -> None:  # noqa: ARG002 - a logger's
+        """Pass it on."""
+        self._found()
+
+    def exception(self, msg: object, *args: object, **kwargs: object) -> None:  # noqa: ARG002 - a logger's
+        """Pass it on."""
+        self._found()
+
+
 class PicowsNetwork:
     """Opens sockets by picows. `now_ns` gives the receive times: one for all that one read brought."""
 
@@ -78,7 +97,7 @@ class PicowsNetwork:
                     attempt.listener,
                     url,
                     websocket_handshake_timeout=self._timeout_seconds,
-                    logger_name=_silent,
+                    logger_name=_Errors(attempt.failed),
                     # A ping may be the last frame of a read, and with it the batch is handed on: see it.
                     enable_auto_pong=False,
                     max_frame_size=self._max_bytes,
@@ -118,6 +137,11 @@ class _Attempt:
         _refuse_what_was_not_offered(response)
         self._listener = _Listener(self._sink, response, self._now_ns, self._max_bytes)
         return self._listener
+
+    def failed(self) -> None:
+        """Picows has found an error: what it had parsed comes now, what lies behind in a later read."""
+        if self._listener is not None:
+            asyncio.get_running_loop().call_soon(self._listener.deafen)
 
     def abandon(self) -> None:
         self._abandoned = True
@@ -201,6 +225,10 @@ class _Listener(WSListener):
             return
         if frame.last_in_buffer:
             self._flush()
+
+    def deafen(self) -> None:
+        """Take nothing more; picows ends the link and says why."""
+        self._deaf, self._takes_text = True, False
 
     def pause_writing(self) -> None:
         """Do nothing: what is sent are handshakes, a few kilobytes."""
@@ -304,7 +332,7 @@ class _Listener(WSListener):
         asyncio.get_running_loop().call_later(_VIOLATION_GRACE_SECONDS, transport.disconnect)
 
     def _stop(self, end: SocketEnd) -> None:
-        self._deaf, self._takes_text = True, False
+        self.deafen()
         self._end = end
 
     async def _watch(self, transport: WSTransport) -> None:

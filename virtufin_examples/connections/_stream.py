@@ -1,11 +1,11 @@
 """One connection's stream: numbers what comes in, holds it until it is published, announces what is missing.
 
-The data path from the socket to the publisher's queue. No I/O, no clock, no tasks.
+The data path from the socket to the publisher's queue. No I/O, no clock of its own, no tasks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -38,11 +38,12 @@ class _Break:
 
 
 class Stream:
-    """The items of one connection, in order."""
+    """The items of one connection, in order. `monotonic` tells how long they are held."""
 
-    def __init__(self, connection_id: str, connection_url: str) -> None:
+    def __init__(self, connection_id: str, connection_url: str, monotonic: Callable[[], float]) -> None:
         self._connection_id = connection_id
         self._sequencer = Sequencer(connection_id, connection_url)
+        self._monotonic = monotonic
         self._hold = HoldBuffer()
         self._outlet: Outlet | None = None
         self._break: _Break | None = None
@@ -91,8 +92,7 @@ class Stream:
                     sequence=self._sequencer.take(),
                     first_sequence=grant.lost_first_sequence,
                     last_sequence=grant.first_sequence - 1,
-                ),
-                now_ns,
+                )
             )
             self._break = _Break(Cause.RESTART, grant.lost_epoch, grant.lost_since_ns, announced=True)
 
@@ -135,7 +135,7 @@ class Stream:
         if self._outlet is not None:
             self._outlet.put(runs, size)
         else:
-            self._hold.add(runs, received_ns)
+            self._hold.add(runs, self._monotonic())
 
     def broke(self, cause: Cause) -> None:
         """Note that the socket is gone; the gap is announced when it is mended, or by `stays_broken`.
@@ -165,14 +165,14 @@ class Stream:
         if self._outlet is not None:
             self._outlet.put(runs, sum(run.memory_bytes for run in runs))
         else:
-            self._hold.add(runs, now_ns)
+            self._hold.add(runs, self._monotonic())
 
-    def publish_to(self, outlet: Outlet, now_ns: int) -> None:
+    def publish_to(self, outlet: Outlet) -> None:
         """Hand what is held to the outlet, and then all that comes.
 
         What had been dropped is announced in its place: before the rest, by the number of the last of it.
         """
-        items, loss = self._hold.drain(now_ns)
+        items, loss = self._hold.drain(self._monotonic())
         self._outlet = outlet
         self.published_once = True
         if loss is not None:
@@ -187,7 +187,7 @@ class Stream:
         """
         if self._outlet is not None:
             self._outlet = None
-            self._hold = HoldBuffer() if hold else HoldBuffer(limit_bytes=0, limit_ns=0)
+            self._hold = HoldBuffer() if hold else HoldBuffer(limit_bytes=0, limit_seconds=0)
 
     def announce_stale(self, symbols: tuple[str, ...], reason: str, epoch: int, now_ns: int) -> None:
         """Say that symbols, or with none the whole connection, have stopped arriving."""
@@ -200,7 +200,7 @@ class Stream:
             symbols=symbols,
             reason=reason,
         )
-        self._emit(stale, now_ns)
+        self._emit(stale)
 
     def announce_restored(self, symbols: tuple[str, ...], epoch: int, now_ns: int) -> None:
         """Say that they arrive again."""
@@ -212,7 +212,7 @@ class Stream:
             since_ns=self.last_received_ns or now_ns,
             symbols=symbols,
         )
-        self._emit(restored, now_ns)
+        self._emit(restored)
 
     def announce_hole(
         self, symbol: str, venue_from: int, venue_to: int, *, since_ns: int, epoch: int, now_ns: int
@@ -234,7 +234,7 @@ class Stream:
             venue_from=venue_from,
             venue_to=venue_to,
         )
-        self._emit(gap, now_ns)
+        self._emit(gap)
 
     def _announce_break(self, epoch: int, to_ns: int, *, ended: bool) -> Gap | None:
         broken = self._break
@@ -252,11 +252,11 @@ class Stream:
             sequence=self._sequencer.take(),
         )
         self._break = None if ended else replace(broken, announced=True)
-        self._emit(gap, to_ns)
+        self._emit(gap)
         return gap
 
-    def _emit(self, marker: Marker, now_ns: int) -> None:
+    def _emit(self, marker: Marker) -> None:
         if self._outlet is not None:
             self._outlet.put([marker], MARKER_BYTES)
         else:
-            self._hold.add([marker], now_ns)
+            self._hold.add([marker], self._monotonic())
