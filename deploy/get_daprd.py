@@ -31,6 +31,11 @@ def pinned_version() -> str:
     return found[1]
 
 
+def _go_version() -> str:
+    found = re.search(r"^go (\S+)", (MODULE_FOLDER / "go.mod").read_text(), re.MULTILINE)
+    return found[1] if found else "a recent one"
+
+
 def fits(version: str, pinned: str) -> bool:
     """Whether a daprd may stand in for the pinned one: the same minor version, and not older.
 
@@ -67,7 +72,9 @@ def find_daprd(*, build: bool = True) -> Path:
 def _build(binary: Path, version: str) -> None:
     go = shutil.which("go")
     if go is None:
-        raise MissingError(f"no daprd {version} on PATH, and no Go to build it: install one of them")
+        raise MissingError(
+            f"no daprd {version} on PATH, and no Go ({_go_version()} or newer) to build it: install one of them"
+        )
     _say(f"building daprd {version} (once, about five minutes) ...")
     binary.parent.mkdir(parents=True, exist_ok=True)
     unfinished = binary.with_name(f"daprd-{os.getpid()}")

@@ -54,6 +54,7 @@ class FakePlatform(
         self.silent: set[str] = set()  # commands and methods that never answer
         self.venue_error: tuple[int, str] | None = None  # the answer to subscribe
         self.data_frames = 20
+        self.lost: set[int] = set()  # numbers that the broker keeps
         self.frame_flags = FrameFlag.SIMULATED
         self.answered = asyncio.Event()
         self.tell_dapr = True
@@ -304,7 +305,8 @@ class FakePlatform(
                 data=data,
                 flags=self.frame_flags,
             )
-            await self._bus.publish(topic, encode_frame_event(frame), content_type=CLOUDEVENT_JSON)
+            if sequence not in self.lost:
+                await self._bus.publish(topic, encode_frame_event(frame), content_type=CLOUDEVENT_JSON)
 
 
 class _Config(config_pb2_grpc.ConfigServicer):

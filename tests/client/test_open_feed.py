@@ -29,7 +29,7 @@ from virtufin_examples.errors import (
     VenueError,
     VirtufinError,
 )
-from virtufin_examples.frames import Frame, FrameFlag
+from virtufin_examples.frames import Frame, FrameFlag, Gap
 
 SETTINGS = FeedSettings(
     url="wss://stream.data.alpaca.markets/v1beta3/crypto/us",
@@ -95,6 +95,17 @@ async def test_feed_starts_with_sequence_one_and_leaves_nothing(
     assert steps.names() == OPENING + CLOSING
     assert steps.failed() == []
     assert nothing_left(platform)
+
+
+async def test_a_first_frame_that_the_broker_keeps_back_is_named(
+    api: ApiClient, platform: FakePlatform
+) -> None:
+    platform.lost = {1}
+    async with open_feed(SETTINGS, api=api, engine=Engine.PYTHON) as feed:
+        first = await anext(feed)
+        assert isinstance(first, Gap)
+        assert (first.cause, first.first_sequence, first.last_sequence) == ("bus", 1, 1)
+        assert [frame.sequence for frame in await take(feed, 3)] == [2, 3, 4]
 
 
 @pytest.mark.parametrize("by_frames", [True, False])

@@ -325,6 +325,28 @@ def test_a_heartbeat_that_overtook_the_first_frames_takes_nothing_away() -> None
     assert merge.add(1, frame(8), frame(9), frame(10)) == [8, 9, 10]
 
 
+def test_what_is_missing_before_the_first_frame_of_an_expected_connection_is_a_gap() -> None:
+    merge = Clocked(late=True)
+    merge.merger.expect("c")
+    assert merge.add(0, frame(2), frame(3), frame(40, "another")) == [40]
+    assert merge.advance(250) == [(1, 1), 2, 3]
+    assert merge.add(40_000, frame(1)) == ["Late"]
+
+
+def test_an_expected_connection_that_is_whole_passes_at_once() -> None:
+    merge = Clocked()
+    merge.merger.expect("c")
+    assert merge.add(0, frame(1), frame(2)) == [1, 2]
+
+
+def test_a_heartbeat_that_overtakes_an_expected_connections_frames_takes_none_away() -> None:
+    merge = Clocked()
+    merge.merger.expect("c")
+    merge.add(0, heartbeat(9))
+    assert merge.advance(2000) == []
+    assert merge.add(2001, frame(1), frame(2)) == [1, 2]
+
+
 def test_what_an_earlier_subscription_had_is_a_repeat_and_what_it_missed_a_gap() -> None:
     merge = Clocked(after={"c": 7})
     assert merge.add(0, frame(6, epoch=2), frame(7, epoch=2), frame(10, epoch=2)) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from virtufin_examples.client._close_feed import RUN_TAG
@@ -63,6 +63,8 @@ class FeedBuilder:
         self.keeper = keeper
         self.workers = WorkManagerClient(api)
         self.parts: list[Part] = []
+        self.on_created: Callable[[str], None] = _ignore
+        """Called with each connection before it publishes anything."""
         self.touched = False
         """Whether there may be something to clean up, even where an answer never arrived."""
         self._requests = requests
@@ -175,6 +177,7 @@ class FeedBuilder:
         )
         part = Part(worker_id, created.id, symbols)
         self.parts.append(part)
+        self.on_created(created.id)
         return part
 
     async def _publish(self, part: Part) -> None:
@@ -209,6 +212,10 @@ class FeedBuilder:
             if symbols:
                 message = self.settings.venue.change(change, self.settings.channel, symbols)
                 await send(self.commands(part.worker), part.connection, message)
+
+
+def _ignore(_: str) -> None:
+    """Nobody wants to know."""
 
 
 def _some(ids: Sequence[str], what: str) -> str:

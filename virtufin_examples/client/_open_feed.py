@@ -139,6 +139,7 @@ class _Opening:
         with steps.step("subscribe") as note:
             note.detail = settings.topic
             self._subscription = await subscribe(settings.topic, dapr=dapr_endpoint or None, api=self._api)
+            builder.on_created = self._subscription.expect
         openings = [
             Opening(worker, opening.chunks) for worker, opening in zip(workers, plan.openings, strict=True)
         ]

@@ -113,6 +113,10 @@ class Subscription:
         """Close."""
         await self.close()
 
+    def expect(self, connection_id: str) -> None:
+        """Say that a connection is newer than this: what is missing before its first frame is a `Gap`."""
+        self._merger.expect(connection_id)
+
     async def close(self) -> None:
         """End both subscriptions and the connection."""
         self._closed = True

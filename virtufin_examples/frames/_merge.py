@@ -24,7 +24,8 @@ class Merger:
     `bus` and what is newer goes on. What comes later still is counted, and handed out as `Late` when `late`
     is set. Repeats are dropped and counted. A gap that the publisher announced is not announced again.
 
-    The first frame of a connection is its start; a heartbeat before it says which number that has to be. For
+    The first frame of a connection is its start; a heartbeat before it says which number that has to be, and
+    for a connection that was `expect`ed it is 1. For
     the connections named by `after` the start is behind the number given there, the last that an earlier
     subscription had handed out: what is up to it is a repeat, a hole behind it a gap.
     `now_ns` may be any clock that never goes back, the same one for all calls.
@@ -47,12 +48,17 @@ class Merger:
         self._silent_ns = silent_ns
         self._late = late
         self._after = dict(after or {})
+        self._whole: set[str] = set()
         self._streams: dict[str, Reorder] = {}
         self._waiting: set[Reorder] = set()
         self._heard_ns = now_ns
         self._silence_told = False
         self.numbers = MergeNumbers()
         self.had_heartbeat = False
+
+    def expect(self, connection_id: str) -> None:
+        """Take number 1 for a connection's start: it exists since this subscription is in force."""
+        self._whole.add(connection_id)
 
     def add(self, items: Sequence[Received | FrameRun], *, now_ns: int, instance: str = "") -> list[Item]:
         """Take in what one message carried; return what is in order now.
@@ -107,8 +113,14 @@ class Merger:
         return min(due, default=None)
 
     def _new_stream(self, connection_id: str) -> Reorder:
-        after = self._after.get(connection_id)
-        stream = Reorder(self._topic, connection_id, self.numbers, late=self._late, after=after)
+        stream = Reorder(
+            self._topic,
+            connection_id,
+            self.numbers,
+            late=self._late,
+            after=self._after.get(connection_id),
+            whole=connection_id in self._whole,
+        )
         self._streams[connection_id] = stream
         return stream
 

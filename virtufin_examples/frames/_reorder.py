@@ -45,15 +45,27 @@ class MergeNumbers:
 
 
 class Reorder:
-    """The stream of one connection on one topic. Time is given in nanoseconds and never goes back."""
+    """The stream of one connection on one topic. Time is given in nanoseconds and never goes back.
+
+    `after` is the last number that an earlier subscription handed out. `whole`: nothing was published before
+    this subscription began, so that what is missing before the first frame is a hole too.
+    """
 
     def __init__(
-        self, topic: str, connection_id: str, numbers: MergeNumbers, *, late: bool, after: int | None = None
+        self,
+        topic: str,
+        connection_id: str,
+        numbers: MergeNumbers,
+        *,
+        late: bool,
+        after: int | None = None,
+        whole: bool = False,
     ) -> None:
         self._topic = topic
         self._connection_id = connection_id
         self._numbers = numbers
         self._late = late
+        self._whole = whole
         self.next_sequence: int | None = None if after is None else after + 1
         self.held_bytes = 0
         self._started = after is not None  # what is up to there was handed out by an earlier subscription
@@ -94,7 +106,7 @@ class Reorder:
         self._hold(item, now_ns)
         if self.next_sequence is None and isinstance(item, Frame):
             # The first frame is the start. A marker alone is not: on a topic of its own it overtakes frames.
-            self.next_sequence = self._heap[0]
+            self.next_sequence = self._first()
         self._drain(out)
 
     def add_run(self, run: FrameRun, now_ns: int, instance: str, out: list[Item]) -> None:
@@ -117,6 +129,8 @@ class Reorder:
     def beat(self, beat: ConnectionBeat, now_ns: int) -> None:
         """Take in how far the publisher's numbers go; while frames still wait there, that proves no loss."""
         if self.next_sequence is None and not self._held:
+            if self._whole:
+                return  # it may have come before frames that a broker is slow to begin with
             self.next_sequence = beat.last_sequence + 1
             self._received_ns, self._epoch = beat.last_received_ns, beat.epoch
         elif not beat.queued_bytes and beat.last_sequence > self._beaten_last:
@@ -164,8 +178,8 @@ class Reorder:
         """Give up the hole before the lowest held item."""
         lowest = self._heap[0]
         if self.next_sequence is None:
-            self.next_sequence = lowest
-        elif lowest > self.next_sequence:
+            self.next_sequence = self._first()
+        if lowest > self.next_sequence:
             item = self._held[lowest][0]
             self._pass_hole(lowest - 1, _time(item), _epoch(item), out)
         self._drain(out)
@@ -191,6 +205,10 @@ class Reorder:
         elif isinstance(item, Gap):
             self._numbers.gaps += 1
         out.append(item)
+
+    def _first(self) -> int:
+        """Return the number to begin with: the lowest that is held, 1 where all must come."""
+        return 1 if self._whole else self._heap[0]
 
     def _start(self, sequence: int) -> None:
         self._started = True
