@@ -73,7 +73,7 @@ def _build(binary: Path, version: str) -> None:
     go = shutil.which("go")
     if go is None:
         raise MissingError(
-            f"no daprd {version} on PATH, and no Go ({_go_version()} or newer) to build it: install one of them"
+            f"no daprd {version} on PATH, and no Go ({_go_version()} or newer) to build it: install either"
         )
     _say(f"building daprd {version} (once, about five minutes) ...")
     binary.parent.mkdir(parents=True, exist_ok=True)
