@@ -55,6 +55,7 @@ from virtufin_examples.websocketmanager._index import ConnectionIndex
 from virtufin_examples.websocketmanager._manager import ConnectionManager, ManagerEnvironment, OpenRequest
 from virtufin_examples.websocketmanager._metrics import publish_latency
 from virtufin_examples.websocketmanager._publisher import PublishOptions
+from virtufin_examples.websocketmanager._shard import Shard
 from virtufin_examples.websocketmanager.spool import Spool
 
 FRAMES = 10_000
@@ -166,6 +167,7 @@ class Process:
             index=ConnectionIndex(bus, ""),
             connectors=ConnectorRegistry([BinanceConnector(), AlpacaConnector()]),
             instance_id=self.name,
+            shard=Shard(),
             randomness=schedule.rng.random,
         )
 
