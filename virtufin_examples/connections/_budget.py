@@ -46,16 +46,19 @@ class Scope:
         self._requests = _window(limits.requests, share)
         self._blocked_until = 0.0
         self._sockets = _part(limits.sockets, share) if limits.sockets is not None else None
-        self._users: WeakSet[SocketUser] = WeakSet()
+        self._users: WeakSet[SocketUser] | None = WeakSet() if self._sockets is not None else None
 
     def join(self, user: SocketUser) -> None:
         """Count the sockets of a connection, for as long as it is there."""
-        self._users.add(user)
+        if self._users is not None:
+            self._users.add(user)
 
     @property
     def has_room(self) -> bool:
         """Whether the venue allows one more socket beside those of all connections."""
-        return self._sockets is None or sum(user.sockets for user in self._users) < self._sockets
+        if self._sockets is None or self._users is None:
+            return True
+        return sum(user.sockets for user in self._users) < self._sockets
 
     def connect_wait(self, now: float) -> float:
         """Take a place for one upgrade; return the seconds until it."""

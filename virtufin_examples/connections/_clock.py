@@ -8,6 +8,8 @@ import itertools
 import time
 from typing import Protocol
 
+from virtufin_examples.connections._signal import Signal
+
 
 class Clock(Protocol):
     """Where the connection core takes its time from."""
@@ -95,7 +97,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def completed_within(clock: Clock, seconds: float, event: asyncio.Event) -> bool:
+async def completed_within(clock: Clock, seconds: float, event: Signal) -> bool:
     """Wait for an event for at most `seconds` of the clock; return whether it came."""
     if event.is_set():
         return True

@@ -16,6 +16,7 @@ from virtufin_examples.connections._grants import Grants
 from virtufin_examples.connections._handshake import HandshakeMessage
 from virtufin_examples.connections._healing import Watch, renewal_seconds
 from virtufin_examples.connections._link import Link
+from virtufin_examples.connections._signal import Signal
 from virtufin_examples.connections._socket import SocketConnectError, UpgradeRefusedError
 from virtufin_examples.connections._watchdog import LinkState, LinkWatch
 from virtufin_examples.errors import ConflictError, UnavailableError, VirtufinError
@@ -99,7 +100,7 @@ class Epoch:
         self.is_up = False
         self.is_live = False
         self.missing: tuple[str, ...] = ()
-        self.up = asyncio.Event()
+        self.up = Signal()
         self._host = host
         self._context = context
         self._sockets = sockets

@@ -22,7 +22,8 @@ class HoldBuffer:
     def __init__(self, *, limit_bytes: int = HOLD_BYTES, limit_seconds: float = HOLD_SECONDS) -> None:
         self._limit_bytes = limit_bytes
         self._limit_seconds = limit_seconds
-        self._items: deque[tuple[float, StreamItem]] = deque()  # since when each is held
+        # Since when each is held; of thousands of connections few ever hold something.
+        self._items: deque[tuple[float, StreamItem]] | None = None
         self._bytes = 0
         self._loss: Loss | None = None
 
@@ -33,6 +34,8 @@ class HoldBuffer:
 
     def add(self, items: Sequence[StreamItem], now: float) -> None:
         """Hold items, dropping the oldest where they exceed a limit."""
+        if self._items is None:
+            self._items = deque()
         self._items.extend((now, item) for item in items)
         self._bytes += sum(map(item_bytes, items))
         self._prune(now)
@@ -40,8 +43,8 @@ class HoldBuffer:
     def drain(self, now: float) -> tuple[list[StreamItem], Loss | None]:
         """Return what is held and what was lost, and be empty."""
         self._prune(now)
-        items, loss = [item for _, item in self._items], self._loss
-        self._items.clear()
+        items, loss = [item for _, item in self._items or ()], self._loss
+        self._items = None
         self._bytes = 0
         self._loss = None
         return items, loss

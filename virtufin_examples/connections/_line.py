@@ -11,6 +11,7 @@ from virtufin_examples.connections._clock import completed_within
 from virtufin_examples.connections._context import Context
 from virtufin_examples.connections._ending import PLANNED, Ending
 from virtufin_examples.connections._epoch import Epoch
+from virtufin_examples.connections._signal import Signal
 from virtufin_examples.connections._silence import Silence
 from virtufin_examples.venues import Session
 
@@ -176,7 +177,7 @@ class Line:
         return spec.connector.session(spec.url, spec.options)
 
 
-def _set(event: asyncio.Event, _: object) -> None:
+def _set(event: Signal, _: object) -> None:
     event.set()
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from virtufin_examples.connections._clock import Clock, completed_within
 from virtufin_examples.connections._continuity import Continuity, Hole
 from virtufin_examples.connections._sequencer import SequencesExhaustedError
+from virtufin_examples.connections._signal import Signal
 from virtufin_examples.connections._socket import Socket, SocketEnd
 from virtufin_examples.connections._stream import Stream
 from virtufin_examples.errors import DeadlineError, UnavailableError
@@ -78,7 +79,7 @@ class Link:
         self._sampling = samples
         self._sample: list[bytes] = []
         self._sample_bytes = 0
-        self._progress = asyncio.Event()
+        self._progress = Signal()
         self._requests: dict[bytes, asyncio.Future[bytes]] = {}
 
     # --- called by the socket ---
@@ -185,7 +186,7 @@ class Link:
         key = secrets.token_hex(REQUEST_ID_BYTES // 2).encode()
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._requests[key] = answer
-        done = asyncio.Event()
+        done = Signal()
         answer.add_done_callback(lambda _: done.set())
         try:
             self.send(key + payload, binary=binary)

@@ -27,6 +27,7 @@ from picows import (
 )
 
 from virtufin_examples.connections import _assembly as rules
+from virtufin_examples.connections._signal import Signal
 from virtufin_examples.connections._socket import (
     CLOSE_TIMEOUT_SECONDS,
     CONNECT_TIMEOUT_SECONDS,
@@ -43,6 +44,8 @@ GOING_AWAY = 1001
 NO_STATUS = 1005
 ABNORMAL_CLOSURE = 1006
 INTERNAL_ERROR = 1011
+_IDLE_BUFFER_BYTES = 2048
+"""A socket's read buffer before anything has come; picows doubles it whenever a read fills it."""
 _PING = b"virtufin"
 _TEXT = WSMsgType.TEXT  # looking an enum's member up costs as much as the rest of a frame
 _DATA = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION)
@@ -102,6 +105,7 @@ class PicowsNetwork:
                     enable_auto_pong=False,
                     max_frame_size=self._max_bytes,
                     extra_headers=headers,
+                    read_buffer_init_size=_IDLE_BUFFER_BYTES,
                     max_redirects=0,  # a redirect could carry secrets to another host
                 )
         except WSInvalidStatusError as error:
@@ -183,7 +187,7 @@ class _Listener(WSListener):
         self._end: SocketEnd | None = None
         self._deaf = False
         self._takes_text = True  # not deaf, no fragmented message begun, and the batch is one of text
-        self._gone = asyncio.Event()
+        self._gone = Signal()
         self._watcher: asyncio.Task[None] | None = None
         self.pongs = 0
 
@@ -194,6 +198,7 @@ class _Listener(WSListener):
         self._transport = transport
         self._watcher = asyncio.get_running_loop().create_task(self._watch(transport), name="socket-watch")
         self._sink.opened(self, self._headers)
+        self._headers = {}
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Check a frame and hand the messages of one read on together."""

@@ -73,19 +73,22 @@ class Pace:
 
     def __init__(self, given: float | None = None) -> None:
         self._given = given
-        self._silences: deque[float] = deque(maxlen=_SILENCES)
+        self._silences: deque[float] | None = None  # most connections of a herd never need one
 
     def learn(self, silence: float) -> None:
         """Take in a silence that ended by itself."""
-        if self._given is None:
-            self._silences.append(silence)
+        if self._given is not None:
+            return
+        if self._silences is None:
+            self._silences = deque(maxlen=_SILENCES)
+        self._silences.append(silence)
 
     @property
     def limit_seconds(self) -> float | None:
         """The longest normal silence; None until enough is known, or where silence means nothing."""
         if self._given is not None:
             return self._given or None
-        if len(self._silences) < _MIN_SILENCES:
+        if self._silences is None or len(self._silences) < _MIN_SILENCES:
             return None
         ordered = sorted(self._silences)
         return max(MIN_QUIET_SECONDS, QUIET_FACTOR * ordered[len(ordered) * 9 // 10])

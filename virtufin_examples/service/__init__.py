@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         GrpcService,
         Readiness,
     )
+    from virtufin_examples.service._files import allow_many_files
     from virtufin_examples.service._http_server import HttpServer
     from virtufin_examples.service._listening import check_free, listen
     from virtufin_examples.service._logs import configure_logging
@@ -25,6 +26,7 @@ _HOMES = dict.fromkeys(
     ("MAX_MESSAGE_BYTES", "Addresses", "Chassis", "GrpcService", "Readiness"), "_chassis"
 ) | {
     "HttpServer": "_http_server",
+    "allow_many_files": "_files",
     "check_free": "_listening",
     "listen": "_listening",
     "configure_logging": "_logs",
@@ -38,6 +40,7 @@ __all__ = [
     "GrpcService",
     "HttpServer",
     "Readiness",
+    "allow_many_files",
     "check_free",
     "configure_logging",
     "listen",
