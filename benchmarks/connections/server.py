@@ -16,6 +16,8 @@ from virtufin_examples.service import allow_many_files
 
 FRAME_BYTES = 150
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
+_PING = 0x89
+_PONG = b"\x8a\x00"
 _MAX_UNSENT_BYTES = 256 * 1024
 
 
@@ -31,8 +33,12 @@ class _Peer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         transport = self._transport
-        if transport is None or transport in self._peers:
-            return  # pings are not answered: a run is shorter than the time until the first
+        if transport is None:
+            return
+        if transport in self._peers:
+            if data[0] == _PING:
+                transport.write(_PONG)
+            return
         self._request += data
         if b"\r\n\r\n" not in self._request:
             return
