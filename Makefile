@@ -8,7 +8,7 @@ ARGS ?=
 RECORDED ?= ../shared/data/binance
 
 .DEFAULT_GOAL := help
-.PHONY: help setup example example-binance example-dapr test test-dapr test-faults daprd brokers test-recorded test-schedules soak-faults check format bench bench-healing bench-dapr protos lock worker clean
+.PHONY: help setup example example-binance example-dapr test test-dapr test-faults daprd brokers test-recorded test-schedules soak-faults check format bench bench-quick bench-guard soak bench-healing bench-dapr protos lock worker clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,8 +76,17 @@ format: $(VENV)/.dev ## format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## measure: a table and JSON
+bench: $(VENV)/.dev ## measure, beside peers and limits: tables and JSON (10 minutes)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: $(VENV)/.dev ## the same in 2 minutes
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+bench-guard: $(VENV)/.dev ## fail when the data path has become slower (ARGS="--write" accepts it)
+	@$(BIN)/python -m benchmarks.throughput.guard $(ARGS)
+
+soak: $(VENV)/.dev ## an hour at half of the maximum (ARGS="--minutes 5")
+	@$(BIN)/python -m benchmarks.throughput.soak $(ARGS)
 
 bench-healing: $(VENV)/.dev ## measure what healing costs (ARGS="--docs" draws the herd anew)
 	@$(BIN)/python -m benchmarks.healing $(ARGS)
@@ -96,4 +105,4 @@ worker: $(VENV)/.dev ## build and pack the .NET worker
 	@$(BIN)/python workers/build.py $(ARGS)
 
 clean: ## remove what make built
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .bench-venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -60,9 +60,9 @@ async def run_platform(plan: Plan) -> PlatformRun:
     async with platform_child() as platform, ApiClient(platform.gateway) as api:
         ids: dict[Engine, str] = {}
         start_seconds: dict[Engine, float] = {}
-        ids[Engine.DOTNET], start_seconds[Engine.DOTNET] = await _start_worker(api, Engine.DOTNET)
+        ids[Engine.DOTNET], start_seconds[Engine.DOTNET] = await start_worker(api, Engine.DOTNET)
         idle = await _idle(tuple(set(descendants(os.getpid())) - before), plan.idle_seconds)
-        ids[Engine.PYTHON], start_seconds[Engine.PYTHON] = await _start_worker(api, Engine.PYTHON)
+        ids[Engine.PYTHON], start_seconds[Engine.PYTHON] = await start_worker(api, Engine.PYTHON)
         async with Requests(api, f"{RESPONSE_TOPIC}.benchmark") as requests:
             commands = {
                 engine: WorkerCommands(requests, f"{COMMAND_TOPIC}.{worker}")
@@ -71,7 +71,8 @@ async def run_platform(plan: Plan) -> PlatformRun:
             return PlatformRun(start_seconds, await _round_trips(commands, plan.commands), idle)
 
 
-async def _start_worker(api: ApiClient, engine: Engine) -> tuple[str, float]:
+async def start_worker(api: ApiClient, engine: Engine) -> tuple[str, float]:
+    """Create and start a worker; return its id and the seconds that it took."""
     package = await packed_worker(engine)
     workers = WorkManagerClient(api)
     started = time.perf_counter()

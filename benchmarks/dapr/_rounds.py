@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks._child import Child, running
 from benchmarks._processes import processor_ns
-from benchmarks.dapr._child import Child, running
 from benchmarks.dapr._protocol import Received, Task, Way
 from benchmarks.dapr._targets import Running, Target, running_targets
 from virtufin_examples.errors import PreconditionError

@@ -1,30 +1,51 @@
 """One sender for all contenders: a WebSocket server that writes prebuilt frames as fast as they are taken.
 
-`python -m benchmarks.throughput.sender --frames N --size BYTES --write BYTES`
-prints `{"port": ...}`, and ends when its stdin closes. A connection gets
-its frames after its first message, a chunk a `send`; then nothing.
+`python -m benchmarks.throughput.sender --frames N --size BYTES --write BYTES` prints `{"port": ...}`, then
+`{"began_ns": ...}` (monotonic) when the first frame goes out, and ends when its stdin closes. The connections
+share the frames evenly; they get them once all of them have sent a message. With `--rate` one connection gets
+its frames by a schedule, each with the time when it was due inside, whatever became of those before it.
+The standard library alone, so that it runs beside any contender.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import hashlib
 import json
+import selectors
 import socket
+import ssl
 import struct
 import sys
 import threading
+import time
+from collections.abc import Iterator
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
-_TEXT_FINAL = 0x81
+_TEXT_FINAL, _PONG_FINAL, _PING = 0x81, 0x8A, 0x9
 _SHORT, _MEDIUM = 126, 1 << 16
-_OPENING = b'{"T":"t","S":"'
+_HANDSHAKE_SECONDS = 10.0
+_A_TURN = 65536
+_TIME_DIGITS = 19
+_OPENING = b'{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","a":'
+_REST = b',"s":"BTCUSDT","p":"0.1","q":"1","T":1700000000000,"m":true,"x":"'
+_CLOSING = b'"}}'
+DUE = slice(len(_OPENING), len(_OPENING) + _TIME_DIGITS)
+"""Where a frame's payload has the time when it was due, ns since 1970."""
+SMALLEST = len(_OPENING) + _TIME_DIGITS + len(_REST) + len(_CLOSING)
+
+_Socket = socket.socket | ssl.SSLSocket
 
 
-def text_frame(size: int) -> bytes:
-    """Return one unmasked text frame with a payload of `size` bytes that looks like a trade."""
-    payload = (_OPENING + b"A" * size)[: size - 2] + b'"}'
+def text_frame(size: int, due_ns: int = 0) -> bytes:
+    """Return one unmasked text frame with a payload of `size` bytes: a trade in Binance's form."""
+    if size < SMALLEST:
+        raise ValueError(f"size is {size}, below {SMALLEST}: no trade fits")
+    # Numbers of JSON have no leading zeros.
+    number = b"%d" % (due_ns or 10 ** (_TIME_DIGITS - 1))
+    payload = _OPENING + number + _REST + b"A" * (size - SMALLEST) + _CLOSING
     if size < _SHORT:
         return bytes((_TEXT_FINAL, size)) + payload
     if size < _MEDIUM:
@@ -32,33 +53,176 @@ def text_frame(size: int) -> bytes:
     return struct.pack("!BBQ", _TEXT_FINAL, 127, size) + payload
 
 
-def serve(connection: socket.socket, *, frames: int, size: int, write_bytes: int) -> None:
-    """Answer the upgrade, wait for the first message, send the frames, then wait for the end."""
-    with connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        request = b""
-        while b"\r\n\r\n" not in request:
-            request += connection.recv(65536)
-        key = next(
-            line.partition(b":")[2].strip()
-            for line in request.split(b"\r\n")
-            if line.lower().startswith(b"sec-websocket-key:")
-        )
-        accept = base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
-        connection.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-        )
-        if not connection.recv(65536):
+class _Client:
+    """One connection: what it still gets, and what it said."""
+
+    def __init__(self, connection: _Socket) -> None:
+        self.socket = connection
+        self.frames = 0
+        self.pongs = b""
+        self.asked = False
+        self._rest = memoryview(b"")
+
+    def send(self, one: bytes, chunk: bytes, a_write: int) -> bool:
+        """Send for a turn, a chunk a call; whether there is more."""
+        turn = _A_TURN
+        while turn > 0:
+            if not self._rest:
+                if self.pongs:
+                    self._rest, self.pongs = memoryview(self.pongs), b""
+                elif self.frames:
+                    frames = min(self.frames, a_write)
+                    self.frames -= frames
+                    self._rest = memoryview(chunk if frames == a_write else one * frames)
+                else:
+                    return False
+            try:
+                sent = self.socket.send(self._rest)
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                return True
+            except OSError:
+                return False  # it has left: reading finds the end
+            self._rest = self._rest[sent:]
+            turn -= sent
+        return True
+
+    def receive(self) -> bytes:
+        """Take what has arrived, and answer a ping, which is assumed to come whole; empty at the end."""
+        try:
+            said = self.socket.recv(65536)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return b"-"
+        except OSError:
+            return b""
+        if len(said) >= 6 and said[0] & 0xF == _PING:
+            size = said[1] & 0x7F
+            mask, payload = said[2:6], said[6 : 6 + size]
+            answer = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+            self.pongs += bytes((_PONG_FINAL, len(answer))) + answer
+        return said
+
+
+def upgrade(connection: _Socket) -> None:
+    """Answer the opening handshake."""
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += connection.recv(65536)
+    key = next(
+        line.partition(b":")[2].strip()
+        for line in request.split(b"\r\n")
+        if line.lower().startswith(b"sec-websocket-key:")
+    )
+    accept = base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
+    connection.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+
+
+class Sender:
+    """All connections, in one thread."""
+
+    def __init__(self, given: argparse.Namespace) -> None:
+        self._given = given
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=8192)
+        self._tls: ssl.SSLContext | None = None
+        if given.certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(given.certificate)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._ready: list[_Client] = []
+        self._one = text_frame(given.size)
+        self._a_write = max(1, given.write // len(self._one))
+        self._chunk = self._one * self._a_write
+        print(json.dumps({"port": self._listener.getsockname()[1]}), flush=True)
+
+    def run(self) -> None:
+        """Serve for ever."""
+        while True:
+            for key, events in self._selector.select():
+                if key.data is None:
+                    self._accept()
+                    continue
+                client: _Client = key.data
+                if events & selectors.EVENT_READ:
+                    self._read(client)
+                elif not client.send(self._one, self._chunk, self._a_write):
+                    self._selector.modify(client.socket, selectors.EVENT_READ, client)
+
+    def _accept(self) -> None:
+        connection: _Socket = self._listener.accept()[0]
+        connection.settimeout(_HANDSHAKE_SECONDS)
+        with contextlib.suppress(OSError):  # a client that leaves again
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            upgrade(connection)
+            connection.settimeout(0)
+            client = _Client(connection)
+            self._selector.register(connection, selectors.EVENT_READ, client)
+            if self._given.at_once:
+                self._begin(client)
+
+    def _read(self, client: _Client) -> None:
+        said = client.receive()
+        if not said:
+            self._selector.unregister(client.socket)
+            client.socket.close()
+        elif client.pongs:
+            self._selector.modify(client.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, client)
+        elif said != b"-" and not client.asked:
+            self._begin(client)
+
+    def _begin(self, client: _Client) -> None:
+        given = self._given
+        client.asked = True
+        self._ready.append(client)
+        if len(self._ready) < given.connections:
             return
-        one = text_frame(size)
-        a_write = max(1, write_bytes // len(one))
-        chunk = one * a_write
-        for _ in range(frames // a_write):
-            connection.sendall(chunk)
-        connection.sendall(one * (frames % a_write))
-        while connection.recv(65536):
-            pass
+        if given.rate:
+            self._keep_to_the_schedule(client)
+            return
+        share, more = divmod(given.frames, given.connections)
+        for number, each in enumerate(self._ready):
+            each.frames = share + (number < more)
+            self._selector.modify(each.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, each)
+        print(json.dumps({"began_ns": time.monotonic_ns()}), flush=True)
+
+    def _keep_to_the_schedule(self, client: _Client) -> None:
+        """Send each frame when it is due; a late one keeps its time, so that waiting counts as latency."""
+        given, connection = self._given, client.socket
+        interval_ns = 1e9 / given.rate
+        start_ns = time.time_ns() + 1_000_000
+        print(json.dumps({"began_ns": time.monotonic_ns()}), flush=True)
+        connection.settimeout(None)
+        sent, heard = 0, time.monotonic()
+        while sent < given.frames:
+            due = min(given.frames, int((time.time_ns() - start_ns) / interval_ns) + 1)
+            if due > sent:
+                connection.sendall(b"".join(_timed(given.size, range(sent, due), start_ns, interval_ns)))
+                sent = due
+            now = time.monotonic()
+            if now - heard > 0.5:
+                heard = now
+                connection.settimeout(0)
+                client.receive()
+                connection.settimeout(None)
+                if client.pongs:
+                    connection.sendall(client.pongs)
+                    client.pongs = b""
+            wait_ns = start_ns + sent * interval_ns - time.time_ns()
+            if wait_ns > 0:
+                time.sleep(wait_ns / 1e9)
+        connection.settimeout(0)
+
+
+def _timed(size: int, numbers: range, start_ns: int, interval_ns: float) -> Iterator[bytes]:
+    frame = text_frame(size)
+    at = frame.index(_OPENING) + len(_OPENING)
+    before, after = frame[:at], frame[at + _TIME_DIGITS :]
+    for number in numbers:
+        yield b"%b%d%b" % (before, start_ns + int(number * interval_ns), after)
 
 
 def main() -> None:
@@ -67,21 +231,12 @@ def main() -> None:
     parser.add_argument("--frames", type=int, required=True)
     parser.add_argument("--size", type=int, required=True)
     parser.add_argument("--write", type=int, required=True)
-    given = parser.parse_args()
-    listener = socket.create_server(("127.0.0.1", 0), backlog=8192)
-
-    def accept() -> None:
-        while True:
-            connection, _ = listener.accept()
-            threading.Thread(
-                target=serve,
-                args=(connection,),
-                kwargs={"frames": given.frames, "size": given.size, "write_bytes": given.write},
-                daemon=True,
-            ).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
+    parser.add_argument("--connections", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=0.0)
+    parser.add_argument("--at-once", action="store_true", help="wait for no message of the client")
+    parser.add_argument("--certificate", help="serve wss:// with this file of key and certificate")
+    sender = Sender(parser.parse_args())
+    threading.Thread(target=sender.run, daemon=True).start()
     sys.stdin.read()
 
 

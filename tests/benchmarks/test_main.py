@@ -19,7 +19,7 @@ def test_a_round_measures_everything(monkeypatch, tmp_path, capsys):
     target = tmp_path / "figures.json"
     monkeypatch.setenv("VIRTUFIN_API_URL", "127.0.0.1:9")  # what is measured is the default: none
     here = Path.cwd()
-    assert command.main(["--quick", "--json", str(target)]) == 0
+    assert command.main(["control", "--quick", "--json", str(target)]) == 0
     assert (Path.cwd(), os.environ["VIRTUFIN_API_URL"]) == (here, "127.0.0.1:9")
     report = json.loads(target.read_text())
     values = {figure["name"].strip(): figure["median"] for figure in report["figures"]}
@@ -39,7 +39,7 @@ def test_a_part_that_cannot_run_is_an_error(monkeypatch, capsys):
         raise UnavailableError("the example ended with status 1: it said why")
 
     monkeypatch.setattr(command, "run_rounds", fail)
-    assert command.main(["--quick"]) == 1
+    assert command.main(["control", "--quick"]) == 1
     out, err = capsys.readouterr()
     assert (out, "it said why" in err) == ("", True)
 
@@ -49,3 +49,13 @@ def test_a_folder_that_is_not_there_is_refused_before_anything_runs(capsys):
         command.main(["--json", "no-such-folder/figures.json"])
     assert end.value.code == 2
     assert "no-such-folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [(["dta"], "no part 'dta'"), (["control", "--docs"], "--docs shows the part data")]
+)
+def test_arguments_that_do_not_fit_are_refused(given, said, capsys):
+    with pytest.raises(SystemExit) as end:
+        command.main(given)
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err

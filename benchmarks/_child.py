@@ -6,12 +6,14 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from virtufin_examples.errors import UnavailableError
 
+_ROOT = Path(__file__).parents[1]
 ANSWER_SECONDS = 60.0
 """For one line: a consumer group of Kafka forms, a slow bus is drained."""
 
@@ -27,6 +29,15 @@ class Child:
         self._module = module
         self._process = process
         self.pid = process.pid
+
+    def kill(self) -> None:
+        """End it where it is, for one that knows no end; leaving its block waits for that."""
+        self._process.kill()
+
+    async def ended(self) -> UnavailableError:
+        """Wait until it has ended, which it was not to."""
+        status = await self._process.wait()
+        return UnavailableError(f"{self._module} ended with status {status}; what it said is above")
 
     def tell(self, message: object) -> None:
         """Send a line."""
@@ -47,11 +58,12 @@ class Child:
 
 
 @asynccontextmanager
-async def running(module: str) -> AsyncIterator[Child]:
+async def running(module: str, *arguments: str, python: str | Path = sys.executable) -> AsyncIterator[Child]:
     """Run a module as a child for the block; what it logs goes to our standard error."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", module),
+        python,
+        *("-m", module, *arguments),
+        cwd=_ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=_LINE_BYTES,

@@ -1,0 +1,172 @@
+"""Rounds of the data path: every contender once a round and load, so that the machine's moods fall on all."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.throughput._contenders import CONTENDERS, OURS_BATCH, OURS_FRAME, run_ours
+from benchmarks.throughput._field import Field, Load, Outcome, open_field
+from benchmarks.throughput._scaling import Sweeps, run_sweeps, sweep_connections
+from benchmarks.throughput.reader import Read
+from benchmarks.throughput.sender import text_frame
+from virtufin_examples.errors import VirtufinError
+from virtufin_examples.frames import Frame, encode_batch, encode_frame_event
+
+CHUNK = 65536
+"""Bytes a write of the sender; the other row is one frame a write."""
+_OF_150_BYTES = {150: 1.0, 1000: 0.6, 10_000: 0.1}
+_FEWEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlan:
+    """How much is measured. `cells`: rounds by (payload bytes, bytes a write)."""
+
+    cells: dict[tuple[int, int], int]
+    seconds: float
+    """About how long a contender sends."""
+    latency_rates: tuple[int, ...]
+    latency_rounds: int
+    latency_seconds: float
+    sweeps: Sweeps
+
+
+FULL_DATA = DataPlan(
+    cells={(150, CHUNK): 5, (1000, CHUNK): 2, (10_000, CHUNK): 2, (150, 1): 2, (1000, 1): 2, (10_000, 1): 2},
+    seconds=0.7,
+    latency_rates=(100, 1000, 10_000, 100_000),
+    latency_rounds=3,
+    latency_seconds=3.0,
+    sweeps=Sweeps(
+        rounds=2,
+        sizes=(150, 500, 2000, 8000, 32_000),
+        connections=(1, 10, 100, 1000, 5000),
+        topics=(1, 2, 4, 8),
+        subscribers=(1, 2, 4),
+    ),
+)
+QUICK_DATA = DataPlan(
+    cells={(150, CHUNK): 1, (150, 1): 1},
+    seconds=0.4,
+    latency_rates=(1000, 100_000),
+    latency_rounds=1,
+    latency_seconds=1.0,
+    sweeps=Sweeps(rounds=1, sizes=(), connections=(1, 100), topics=(1, 4), subscribers=()),
+)
+
+
+class Row(msgspec.Struct):
+    """What one contender did at one load; `problem` says why it did not."""
+
+    contender: str
+    size: int
+    write: int
+    rates: list[float] = []
+    processor_us: dict[str, list[float]] = {}
+    """Processor time a frame, by program; a sample a round."""
+    problem: str = ""
+
+
+class Latency(msgspec.Struct):
+    """Latencies in us at p50, p99, p99.9 and max, a list a round."""
+
+    rate: int
+    from_receipt_us: list[list[float]] = []
+    from_due_us: list[list[float]] = []
+
+
+class DataFigures(msgspec.Struct):
+    """Everything of the data path; `sweeps` by what is varied."""
+
+    throughput: list[Row]
+    latency: list[Latency]
+    sweeps: dict[str, list[dict[str, float]]]
+    idle_bytes: dict[str, int]
+    """The WebSocketManager's memory with so many idle connections."""
+    bus_megabytes: dict[str, float] = {}
+    """What a million frames of 150 bytes are on the bus, by contender."""
+    problems: list[str] = []
+
+
+def run_data(plan: DataPlan, say: Callable[[str], object]) -> DataFigures:
+    """Measure; raises when a part of ours cannot run, and notes why a peer cannot."""
+
+    async def work() -> DataFigures:
+        with tempfile.TemporaryDirectory() as folder:
+            async with open_field(Path(folder), say, peers=True) as field:
+                rows = await run_contenders(field, plan, say, list(CONTENDERS))
+                latency = await _latencies(field, plan, say)
+                swept = await run_sweeps(field, plan.sweeps, plan.seconds, say)
+            async with open_field(Path(folder), say, peers=False) as fresh:
+                sweeps = plan.sweeps
+                swept["connections"], idle_bytes, problems = await sweep_connections(
+                    fresh, sweeps.connections, sweeps.rounds, plan.seconds, say
+                )
+            return DataFigures(rows, latency, swept, idle_bytes, _bus_megabytes(), problems)
+
+    return asyncio.run(work())
+
+
+def _bus_megabytes() -> dict[str, float]:
+    """Encode what is published: a batch of as many frames as the sender writes at once, and a single one."""
+    payload = text_frame(150)[-150:]
+    frames = [Frame("", "0" * 32, 1, number, time.time_ns(), payload) for number in range(1, 437)]
+    batch = len(encode_batch(frames, instance="0" * 32)) / len(frames)
+    return {OURS_BATCH: batch, OURS_FRAME: float(len(encode_frame_event(frames[0])))}
+
+
+async def run_contenders(
+    field: Field, plan: DataPlan, say: Callable[[str], object], names: list[str]
+) -> list[Row]:
+    """Run these contenders, interleaved."""
+    rows = {
+        (name, *cell): Row(name, *cell, rates=[], processor_us={}) for cell in plan.cells for name in names
+    }
+    for number in range(max(plan.cells.values())):
+        for (size, write), rounds in plan.cells.items():
+            if number >= rounds:
+                continue
+            say(f"round {number + 1} of {rounds}: {size} bytes, {write} bytes a write")
+            for name in names:
+                row = rows[name, size, write]
+                if not row.problem:
+                    await _once(field, row, plan.seconds)
+    return list(rows.values())
+
+
+async def _once(field: Field, row: Row, seconds: float) -> None:
+    run, guess = CONTENDERS[row.contender]
+    rate = row.rates[-1] if row.rates else guess * _OF_150_BYTES[row.size]
+    load = Load(row.size, row.write, max(_FEWEST, int(rate * seconds)))
+    try:
+        outcome = await run(field, load)
+    except (VirtufinError, OSError) as error:
+        row.problem = str(error)
+        return
+    note(row, outcome)
+
+
+def note(row: Row, outcome: Outcome) -> None:
+    """Add a run to its row."""
+    row.rates.append(outcome.rate)
+    for name, value in outcome.processor_ns.items():
+        row.processor_us.setdefault(name, []).append(value / 1000 / outcome.frames)
+
+
+async def _latencies(field: Field, plan: DataPlan, say: Callable[[str], object]) -> list[Latency]:
+    found = [Latency(rate, [], []) for rate in plan.latency_rates]
+    for number in range(plan.latency_rounds):
+        say(f"latency, round {number + 1} of {plan.latency_rounds}")
+        for each in found:
+            load = Load(150, CHUNK, int(each.rate * plan.latency_seconds), rate=each.rate)
+            read = (await run_ours(field, load, latency=True)).read or Read()
+            each.from_receipt_us.append(read.from_receipt_us)
+            each.from_due_us.append(read.from_due_us)
+    return found

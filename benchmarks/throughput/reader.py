@@ -1,0 +1,160 @@
+"""The subscriber: reads topics to the last frame, counts what is missing, and how old the frames are.
+
+`python -m benchmarks.throughput.reader --dapr HOST:PORT --topics T[,T] --frames N [--bare] [--latency 1]`
+says "ready", then a `Read` line: one, or with `--every SECONDS` one for each such span and one at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from benchmarks._measure import percentile
+from benchmarks.throughput.sender import DUE
+from virtufin_examples.client import subscribe
+from virtufin_examples.frames import Frame, Gap
+
+SHARES = (0.5, 0.99, 0.999, 1.0)
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What was counted since the last line. Latencies in us at `SHARES`, empty without `--latency`."""
+
+    frames: int = 0
+    ended_ns: int = 0
+    lost: int = 0
+    """Gaps that were told, and frames that came out of turn."""
+    last: bool = True
+    from_receipt_us: list[float] = []
+    from_due_us: list[float] = []
+
+
+class _Count:
+    def __init__(self, latency_of: int) -> None:
+        self.frames = self.lost = 0
+        self._latency_of = latency_of
+        self._receipt_ns: list[int] = []
+        self._due_ns: list[int] = []
+        self._sequences: dict[str, int] = {}
+
+    def add(self, items: list[object]) -> None:
+        """Count items as a callback gets them, one after the other."""
+        if not self._latency_of:
+            sequences = self._sequences
+            for item in items:
+                if type(item) is Frame:
+                    self.frames += 1
+                    connection = item.connection_id
+                    if item.sequence != sequences.get(connection, 0) + 1:
+                        self.lost += 1
+                    sequences[connection] = item.sequence
+                elif isinstance(item, Gap):
+                    self.lost += 1
+            return
+        for item in items:
+            if type(item) is Frame:
+                self.frames += 1
+                if self.frames % self._latency_of:
+                    continue
+                now_ns = time.time_ns()
+                self._receipt_ns.append(now_ns - item.received_ns)
+                self._due_ns.append(now_ns - int(item.data[DUE]))
+            elif isinstance(item, Gap):
+                self.lost += 1
+
+    def take(self, *, last: bool) -> Read:
+        """Return what was counted, and begin anew."""
+        read = Read(
+            self.frames,
+            time.monotonic_ns(),
+            self.lost,
+            last,
+            _percentiles(self._receipt_ns),
+            _percentiles(self._due_ns),
+        )
+        self.frames = self.lost = 0
+        self._receipt_ns, self._due_ns = [], []
+        return read
+
+
+def _percentiles(samples_ns: list[int]) -> list[float]:
+    ordered = sorted(samples_ns)
+    return [percentile(ordered, share) / 1000 for share in SHARES] if ordered else []
+
+
+def _say(message: object) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+async def _read_ours(given: argparse.Namespace) -> None:
+    count, left = _Count(given.latency), given.frames
+    ended = asyncio.Event()
+    next_line = time.monotonic() + given.every
+
+    async with contextlib.AsyncExitStack() as stack:
+        app_id = f"reader-{os.getpid()}"
+        subscriptions = [
+            await stack.enter_async_context(subscribe(topic, dapr=given.dapr, app_id=app_id))
+            for topic in given.topics.split(",")
+        ]
+        _say("ready")
+
+        async def read(batches: AsyncIterator[list[object]]) -> None:
+            nonlocal left, next_line
+            async for batch in batches:
+                before = count.frames
+                count.add(batch)
+                left -= count.frames - before
+                if left <= 0:
+                    ended.set()
+                    return
+                if given.every and time.monotonic() >= next_line:
+                    next_line += given.every
+                    _say(count.take(last=False))
+
+        tasks = [asyncio.ensure_future(read(each.batches())) for each in subscriptions]  # type: ignore[arg-type]
+        await ended.wait()
+        _say(count.take(last=True))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _read_bare(given: argparse.Namespace) -> None:
+    from benchmarks.dapr._bare import BareStub, bare_messages  # noqa: PLC0415 - ours needs none of it
+
+    stub = BareStub(given.dapr, f"reader-{os.getpid()}")
+    messages = bare_messages(stub, given.topics)
+    try:
+        await anext(messages)
+        _say("ready")
+        left = given.frames
+        async for _ in messages:
+            left -= 1
+            if not left:
+                break
+        _say(Read(given.frames, time.monotonic_ns(), 0))
+    finally:
+        await messages.aclose()
+        await stub.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dapr", required=True)
+    parser.add_argument("--topics", required=True)
+    parser.add_argument("--frames", type=int, required=True)
+    parser.add_argument("--bare", action="store_true", help="single messages, by the generated stubs alone")
+    parser.add_argument("--latency", type=int, default=0, help="of every so many frames; 0: of none")
+    parser.add_argument("--every", type=float, default=0.0)
+    arguments = parser.parse_args()
+    asyncio.run(_read_bare(arguments) if arguments.bare else _read_ours(arguments))
+    sys.stdin.read()
