@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +11,15 @@ from pathlib import Path
 import pytest
 
 from deploy.get_daprd import pinned_version
+from deploy.on_dapr import USUAL_PORTS
+from deploy.processes import free_port
+from deploy.redis_server import redis
 from deploy.run_file import RUN_FILE, load_run_file
 from deploy.sidecars import COMPONENTS, Resources, daprd, started
 from tests.programs import ROOT, SCRIPT, clean_environment
+from virtufin_examples.bus.dapr import DaprBus
 from virtufin_examples.client import subscribe
-from virtufin_examples.errors import InvalidInputError, PreconditionError
+from virtufin_examples.errors import InvalidInputError, PreconditionError, UnavailableError
 
 IN_MEMORY = ("in-memory/pubsub.yaml", "in-memory/statestore.yaml")
 
@@ -67,6 +73,17 @@ def test_a_redis_that_does_not_answer_is_named(tmp_path):
     assert done.returncode == 1
     assert "no Redis answers at '127.0.0.1:1'" in done.stderr
     assert "--redis" in done.stderr
+
+
+def test_a_port_that_another_platform_has_is_named(tmp_path):
+    with socket.socket() as other:
+        with contextlib.suppress(OSError):  # taken in earnest, which does as well
+            other.bind(("127.0.0.1", USUAL_PORTS["gateway"][0]))
+            other.listen()
+        done = call("-m", "deploy.run_on_dapr", folder=tmp_path)
+    assert done.returncode == 1
+    assert f"gateway: gRPC port {USUAL_PORTS['gateway'][0]} is taken" in done.stderr
+    assert "fix: " in done.stderr
 
 
 def test_two_apps_of_one_app_id_are_refused(tmp_path):
@@ -137,6 +154,45 @@ def test_a_service_refuses_a_sidecar_that_is_not_made_for_it(files, replace, app
     assert done.returncode == 1
     assert said.format(at=sidecar.grpc) in done.stderr
     assert "fix: " in done.stderr
+
+
+@pytest.mark.parametrize("token", ["", "another"])
+def test_a_service_without_the_sidecars_token_says_which_variable_to_set(token, tmp_path):
+    resources = Resources(tmp_path / "resources", IN_MEMORY).write()
+    with started(daprd("workmanager", tmp_path, resources, token="the-token")) as sidecar:
+        done = call(
+            *("-m", "virtufin_examples.cli", "workmanager", "--grpc-port", "0", "--http-port", "0"),
+            folder=tmp_path,
+            DAPR_GRPC_PORT=sidecar.grpc.rpartition(":")[2],
+            DAPR_API_TOKEN=token,
+        )
+    assert done.returncode == 1
+    assert f"Dapr at {sidecar.grpc}" in done.stderr
+    assert "fix: set DAPR_API_TOKEN to the sidecar's token" in done.stderr
+    assert "the-token" not in done.stderr
+
+
+def test_a_sidecar_whose_redis_is_not_reachable_names_the_component_and_the_address(tmp_path):
+    nobody = f"127.0.0.1:{free_port()}"
+    resources = Resources(tmp_path / "resources", ("redis/pubsub.yaml",), {"localhost:6379": nobody}).write()
+    with (
+        pytest.raises(UnavailableError) as refused,
+        started(daprd("reader", tmp_path, resources)),
+    ):
+        pass
+    assert nobody in str(refused.value)
+    assert "pubsub (pubsub.redis/v1)" in str(refused.value)
+
+
+async def test_a_redis_that_went_away_is_named_to_whoever_publishes(tmp_path):
+    with contextlib.ExitStack() as stack:
+        with redis(tmp_path) as address:
+            resources = Resources(tmp_path / "resources", ("redis/pubsub.yaml",), {"localhost:6379": address})
+            sidecar = stack.enter_context(started(daprd("reader", tmp_path, resources.write())))
+        bus = DaprBus(target=sidecar.grpc, app_id="reader")
+        with pytest.raises(UnavailableError, match=rf"publish to ticks: .*{address}"):
+            await bus.publish("ticks", b"x", content_type="text/plain")
+        await bus.close()
 
 
 async def test_a_subscriber_is_told_that_its_sidecar_has_no_such_component(tmp_path):

@@ -32,10 +32,14 @@ async def test_two_subscriptions_of_one_app_id(opened, kind, topic, target):
     readers = [await first.subscribe(topic), await second.subscribe(topic)]
     sent = [str(number).encode() for number in range(20)]
     publishing = asyncio.create_task(_publish(first, topic, sent))
-    got = await asyncio.gather(*(_drain(reader) for reader in readers))
+    got: list[list[bytes]] = [[], []]
+
+    def complete() -> bool:
+        return {*got[0], *got[1]} == set(sent)
+
+    await asyncio.gather(*(_drain(reader, each, complete) for reader, each in zip(readers, got, strict=True)))
     await publishing
 
-    assert set(got[0]) | set(got[1]) == set(sent)
     if got[0] == got[1] == sent:
         seen = "each gets all"
     elif len(got[0]) + len(got[1]) == len(sent):
@@ -74,11 +78,12 @@ async def _publish(client, topic: str, entries: list[bytes]) -> None:
         await client.publish(topic, data)
 
 
-async def _drain(reader) -> list[bytes]:
-    """Take messages until none comes for a second."""
-    got = []
-    while True:
-        try:
-            got.append((await reader.take(15 if not got else 1.5)).data)
-        except TimeoutError:
-            return got
+async def _drain(reader, got: list[bytes], complete) -> None:
+    """Take messages until all are there and none comes for a second."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                got.append((await reader.take(1.5)).data)
+            except TimeoutError:
+                if complete():
+                    return
