@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
+from virtufin_examples.cli._lean import import_structlog_without_rich
 from virtufin_examples.cli._outcome import print_json, run
 from virtufin_examples.cli._own_sidecar import APP_IDS, check_sidecar
 from virtufin_examples.cli._settings import load_settings, secret_environment, sidecar_address
@@ -157,6 +158,7 @@ def runtime(
     """Run the embedded, Dapr-compatible runtime."""
 
     async def work() -> None:
+        import_structlog_without_rich()
         settings = load_settings(
             host=host,
             runtime_grpc_port=grpc_port,
@@ -189,6 +191,7 @@ def gateway(
     """Run the API gateway."""
 
     async def work() -> None:
+        import_structlog_without_rich()
         from virtufin_examples.gateway import GatewayService, ServiceEntry
 
         settings = load_settings(
@@ -231,6 +234,7 @@ def workmanager(
     """Run the WorkManager."""
 
     async def work() -> None:
+        import_structlog_without_rich()
         from virtufin_examples.workmanager import WorkManagerService
 
         settings = load_settings(
@@ -267,6 +271,7 @@ def websocketmanager(
     """Run the WebSocketManager."""
 
     async def work() -> None:
+        import_structlog_without_rich()
         from virtufin_examples.websocketmanager import Shard, WebSocketManagerService
 
         which = Shard.parse(shard or "1/1")
