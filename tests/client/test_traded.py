@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from virtufin_examples.client._http import Answer
-from virtufin_examples.client._traded import check_traded
+from virtufin_examples.client._traded import check_traded, why_unchecked
 from virtufin_examples.client._venue import venue_named
 from virtufin_examples.errors import InvalidInputError, UnavailableError
 
@@ -62,6 +62,12 @@ async def test_a_venue_that_cannot_be_asked_is_no_reason_to_refuse():
     assert (await check_traded(BINANCE, URL, ["BTCUSDT"], get=gone)).startswith("not checked: https://")
     said = await check_traded(BINANCE, URL, ["BTCUSDT"], get=banned)
     assert said == "not checked: Binance answered with HTTP status 418"
+
+
+async def test_a_change_learns_why_nobody_could_be_asked(unused_tcp_port):
+    nobody = f"ws://127.0.0.1:{unused_tcp_port}/stream"
+    assert f"127.0.0.1:{unused_tcp_port}" in await why_unchecked(BINANCE, nobody, ["BTCUSDT"])
+    assert await why_unchecked(BINANCE, nobody, []) == ""
 
 
 async def test_alpaca_is_not_asked():

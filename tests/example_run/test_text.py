@@ -163,9 +163,11 @@ def test_a_table_without_a_limit_has_all_rows() -> None:
 def test_changes_and_refusals_have_lines(capsys: pytest.CaptureFixture[str]) -> None:
     view = choose_view(View.LINES, info().settings, Output(sys.stdout))
     view.changed(SymbolsChanged(("SOL/USD",), ("BTC/USD",), 11, 6))
+    view.changed(SymbolsChanged(("AUSDT",), (), 11, 6, "Binance answered with HTTP status 418"))
     view.refused(InvalidInputError("s.json: not JSON", hint="correct it"))
     said = capsys.readouterr().out
     assert "symbols: added SOL/USD; removed BTC/USD (11 connections, 6 workers)" in said
+    assert "6 workers); whether they exist was not checked: Binance answered with HTTP status 418" in said
     assert "edit refused, nothing changed: s.json: not JSON (fix: correct it)" in said
 
 

@@ -216,10 +216,20 @@ def _change(
         async with api_client(gateway) as api:
             plan = await change_symbols(api, name, add=added, remove=removed, channel=channel)
         if as_json:
-            print_json({"event": "symbols", "feed": name, "added": plan.added, "removed": plan.removed})
+            print_json(
+                {
+                    "event": "symbols",
+                    "feed": name,
+                    "added": plan.added,
+                    "removed": plan.removed,
+                    "unchecked": plan.unchecked,
+                }
+            )
             return
         done = [f"added {', '.join(plan.added)}"] if plan.added else []
         done += [f"removed {', '.join(plan.removed)}"] if plan.removed else []
         typer.echo(f"feed {name}: {'; '.join(done) or 'it has them already'}")
+        if plan.unchecked:
+            typer.echo(f"whether they exist was not checked: {plan.unchecked}", err=True)
 
     run(work(), as_json=as_json)

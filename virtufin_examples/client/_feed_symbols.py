@@ -13,7 +13,7 @@ from virtufin_examples.client._layout import Edit, Opening, Part, Plan, plan_cha
 from virtufin_examples.client._shield import finish
 from virtufin_examples.client._steps import Steps
 from virtufin_examples.client._together import together
-from virtufin_examples.client._traded import check_traded
+from virtufin_examples.client._traded import why_unchecked
 from virtufin_examples.client._venue_port import Change
 from virtufin_examples.errors import VirtufinError
 
@@ -52,8 +52,8 @@ class FeedSymbols:
             builder.parts = await self._as_listed()
             plan = plan_change(builder.parts, add, remove, settings.sizes)
             settings.check_parts(len(builder.parts) + sum(len(opening.chunks) for opening in plan.openings))
-            if plan.added:
-                await check_traded(settings.venue, settings.url, plan.added)
+            unchecked = await why_unchecked(settings.venue, settings.url, plan.added)
+            plan = dataclasses.replace(plan, unchecked=unchecked)
             await self._add(plan)
             closed = {part.connection for part in plan.closed}
             self._connection_ids = tuple(

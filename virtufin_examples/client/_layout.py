@@ -44,12 +44,17 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a change does. Nothing else is touched: a symbol that stays keeps its connection."""
+    """All that a change does. Nothing else is touched: a symbol that stays keeps its connection.
+
+    `unchecked` says why the venue could not be asked whether the new symbols exist; "": it was, or confirms
+    only what does.
+    """
 
     edits: tuple[Edit, ...] = ()
     openings: tuple[Opening, ...] = ()
     closed: tuple[Part, ...] = ()
     ended_workers: tuple[str, ...] = ()
+    unchecked: str = ""
 
     @property
     def added(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from virtufin_examples.client._acknowledged import await_acknowledged
@@ -17,7 +17,7 @@ from virtufin_examples.client._open_feed import new_run_id
 from virtufin_examples.client._requests import Requests
 from virtufin_examples.client._shield import finish
 from virtufin_examples.client._together import together
-from virtufin_examples.client._traded import check_traded
+from virtufin_examples.client._traded import why_unchecked
 from virtufin_examples.client._venue import venue_named
 from virtufin_examples.client._venue_port import Change, Venue
 from virtufin_examples.errors import InvalidInputError, NotFoundError, PreconditionError, VirtufinError
@@ -41,10 +41,9 @@ async def change_symbols(
     manager = WebSocketManagerClient(api)
     running = _find(feed, await manager.list_connections(), channel)
     _check(running, add, remove)
-    if add:
-        await check_traded(running.venue, running.url, add)
+    unchecked = await why_unchecked(running.venue, running.url, add)
     limits = running.venue.limits(running.url, {})
-    plan = spread(running.parts, add, remove, limits.symbols)
+    plan = replace(spread(running.parts, add, remove, limits.symbols), unchecked=unchecked)
     requests = Requests(api, f"{RESPONSE_TOPIC}.{new_run_id()}")
     try:
         await _Changing(running, requests, manager).carry_out(plan)

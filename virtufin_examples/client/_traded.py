@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from virtufin_examples.client._venue_port import Venue
 
 
+NOT_CHECKED = "not checked: "
+"""What the words begin with where the venue could not be asked."""
+
 Fetch = Callable[[str], Awaitable[Answer]]
 
 
@@ -26,12 +29,18 @@ async def check_traded(venue: Venue, url: str, symbols: Sequence[str], *, get: F
     try:
         unknown = await _first_unknown(venue, url, list(symbols), get)
     except UnavailableError as error:
-        return f"not checked: {error.message}"
+        return f"{NOT_CHECKED}{error.message}"
     if unknown:
         raise InvalidInputError(
             f'symbols: "{unknown}" is not traded at {venue.title}', hint="correct it or take it out"
         )
     return f"{len(symbols)} are traded at {venue.title}"
+
+
+async def why_unchecked(venue: Venue, url: str, symbols: Sequence[str]) -> str:
+    """Raise as `check_traded` does; return why the venue could not be asked, "" where it could."""
+    said = await check_traded(venue, url, symbols) if symbols else ""
+    return said.removeprefix(NOT_CHECKED) if said.startswith(NOT_CHECKED) else ""
 
 
 async def _first_unknown(venue: Venue, url: str, symbols: list[str], get: Fetch) -> str:

@@ -16,12 +16,16 @@ Signature = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class SymbolsChanged:
-    """A change that was made; `connections` and `workers` are how many there are now."""
+    """A change that was made; `connections` and `workers` are how many there are now.
+
+    `unchecked` says why nobody could be asked whether the new symbols exist.
+    """
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
     connections: int
     workers: int
+    unchecked: str = ""
 
 
 def signature_of(path: Path) -> Signature | None:

@@ -69,7 +69,8 @@ def change_line(change: SymbolsChanged) -> str:
     """Return the line of a change of symbols that was made."""
     parts = [f"added {', '.join(change.added)}"] if change.added else []
     parts += [f"removed {', '.join(change.removed)}"] if change.removed else []
-    return f"symbols: {'; '.join(parts)} ({change.connections} connections, {change.workers} workers)"
+    done = f"symbols: {'; '.join(parts)} ({change.connections} connections, {change.workers} workers)"
+    return done + (f"; whether they exist was not checked: {change.unchecked}" if change.unchecked else "")
 
 
 def refused_line(error: VirtufinError) -> str:

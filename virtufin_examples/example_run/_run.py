@@ -201,14 +201,14 @@ class ExampleRun:
                 edited = FeedSettings.load(path)
                 added, removed = symbol_changes(current, edited, where=str(path))
                 if added or removed:
-                    await feed.symbols.change(added, removed)
+                    unchecked = (await feed.symbols.change(added, removed)).unchecked
             except VirtufinError as error:
                 self._view.refused(error)
                 continue
             current = edited
             if added or removed:
                 connections, workers = len(feed.symbols.connection_ids), feed.symbols.workers
-                self._view.changed(SymbolsChanged(added, removed, connections, workers))
+                self._view.changed(SymbolsChanged(added, removed, connections, workers, unchecked))
 
     async def _fetch_books(self, feed: Feed) -> None:
         """Fetch the snapshots that the books of a view want, one after the other."""
