@@ -58,7 +58,7 @@ def feed() -> Iterator[str]:
 
 
 def test_the_document_has_its_examples() -> None:
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8
 
 
 @pytest.mark.parametrize("source", EXAMPLES, ids=range(len(EXAMPLES)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from virtufin_examples.client._api import ApiClient
 from virtufin_examples.client._blocking import BlockingSubscription
@@ -17,7 +17,7 @@ _NS_PER_SECOND = 1_000_000_000
 
 
 def subscribe(
-    topic: str,
+    topic: str | Sequence[str],
     *,
     dapr: str | None = None,
     app_id: str | None = None,
@@ -29,6 +29,9 @@ def subscribe(
     after: Mapping[str, int] | None = None,
 ) -> Subscription:
     """Return a subscription, for `async with`, that starts with the first frame it is given.
+
+    `topic` is a name or a list of names: one iterator for all of them, whose items name their topic. Windows,
+    silence and numbers are each topic's own.
 
     `dapr` is the sidecar, `host:port`; else `DAPR_GRPC_ENDPOINT` or `DAPR_GRPC_PORT` name it, else the
     gateway does: `api` (a client or an address), `VIRTUFIN_API_URL`, or the one on this machine. `app_id` is
@@ -52,20 +55,26 @@ def subscribe(
                 f"after: connection {connection_id} has {sequence!r}, below 0",
                 hint="give the number of the last item handled; 0 when there was none",
             )
-    merger = Merger(
-        topic,
-        now_ns=0,
-        window_ns=int(window_seconds * _NS_PER_SECOND),
-        window_bytes=window_bytes,
-        silent_ns=int(silent_seconds * _NS_PER_SECOND),
-        late=late,
-        after=place,
-    )
-    return Subscription(topic, merger, SidecarFinder(dapr, api), app_id or own_app_id(), place)
+    topics = (topic,) if isinstance(topic, str) else tuple(dict.fromkeys(topic))
+    if not topics or not all(topics):
+        raise InvalidInputError(f"topic is {topic!r}", hint="give the name of a topic, or a list of names")
+    mergers = {
+        name: Merger(
+            name,
+            now_ns=0,
+            window_ns=int(window_seconds * _NS_PER_SECOND),
+            window_bytes=window_bytes,
+            silent_ns=int(silent_seconds * _NS_PER_SECOND),
+            late=late,
+            after=place,
+        )
+        for name in topics
+    }
+    return Subscription(mergers, SidecarFinder(dapr, api), app_id or own_app_id(), place)
 
 
 def subscribe_blocking(
-    topic: str,
+    topic: str | Sequence[str],
     *,
     dapr: str | None = None,
     app_id: str | None = None,

@@ -16,9 +16,8 @@ import msgspec
 from virtufin_examples.bus import Ack, BusSubscription, Delivery
 from virtufin_examples.bus.dapr import DaprBus
 from virtufin_examples.client._sidecar import SidecarFinder
-from virtufin_examples.errors import InvalidInputError
+from virtufin_examples.client._topic_reading import TopicReading
 from virtufin_examples.frames import (
-    REPLAY_SOURCE,
     Frame,
     Gap,
     Item,
@@ -27,7 +26,6 @@ from virtufin_examples.frames import (
     Silent,
     Stale,
     events_topic,
-    read_message,
 )
 
 _log = logging.getLogger(__name__)
@@ -39,45 +37,38 @@ _PAUSE_NS = 100_000_000
 """What a reader's pause between two pulls counts for at most. While it is away nothing is read, so what would
 fill a hole may be there already. Well below the window."""
 _HINT_SECONDS = 1.0
-_COMPETITION_MISSING = 20
-_COMPETITION_SHARE = 0.2
-"""So many numbers missing, and so large a part of all: another reader takes them. Two take half each."""
 
 
 class Subscription:
-    """An async iterator of `Frame`, `Gap`, `Stale`, `Restored`, `Silent` (and `Late`) of one topic.
+    """An async iterator of `Frame`, `Gap`, `Stale`, `Restored`, `Silent` (and `Late`) of topics.
 
-    Made by `subscribe`. It reads the topic and its `.events` companion, reconnects by itself, and
+    Made by `subscribe`. It reads each topic and its `.events` companion, reconnects by itself, and
     acknowledges a message when iteration takes its items: what an ended program had not taken goes back to
     the broker. Iteration ends with `close`, after what had been taken already.
     """
 
     def __init__(
-        self, topic: str, merger: Merger, finder: SidecarFinder, app_id: str, after: Mapping[str, int]
+        self, mergers: Mapping[str, Merger], finder: SidecarFinder, app_id: str, after: Mapping[str, int]
     ) -> None:
-        self.topic = topic
+        self.topics = {topic: TopicReading(topic, merger) for topic, merger in mergers.items()}
+        """Each topic with its own numbers; those of the subscription are their sums."""
         self.app_id = app_id
         self._after = after
-        self._merger = merger
+        self._readings = tuple(self.topics.values())
         self._finder = finder
         self._bus: DaprBus | None = None
         self._sources: list[BusSubscription] = []
-        self._taking: dict[asyncio.Task[Delivery | None], AsyncIterator[Delivery]] = {}
+        self._taking: dict[asyncio.Task[Delivery | None], tuple[AsyncIterator[Delivery], TopicReading]] = {}
         self._ready: deque[Item] = deque()
         self._zero_ns = 0  # the merger's clock starts at 0 and stands still while the reader is away
         self._left_ns = 0
         self._closed = False
-        self._competition_told = False
         self._lag_ns = 0
         self.on_dapr = False
         """Whether it reads from a real sidecar and not from the embedded runtime; known once started."""
-        self.foreign = 0
-        """Messages on the topic that no WebSocketManager published; the first one is reported."""
-        self.replayed = 0
-        """Messages that a replay of a recording published: what they carry is not live."""
 
     async def start(self) -> Self:
-        """Subscribe; returns when both subscriptions are in force."""
+        """Subscribe; returns when all subscriptions are in force."""
         sidecar = await self._finder.find()
         self._bus = DaprBus(
             target=sidecar.endpoint,
@@ -89,10 +80,11 @@ class Subscription:
             info = await self._bus.sidecar()
             info.require(sidecar.pubsub_name, "pubsub", setting="VIRTUFIN_PUBSUB_NAME")
             self.on_dapr = not info.is_embedded
-            for topic in (events_topic(self.topic), self.topic):
-                source = await self._bus.subscribe(topic)
-                self._sources.append(source)
-                self._take(aiter(source))
+            for reading in self._readings:
+                for topic in (events_topic(reading.topic), reading.topic):
+                    source = await self._bus.subscribe(topic)
+                    self._sources.append(source)
+                    self._take(aiter(source), reading)
         except BaseException:
             await self.close()
             raise
@@ -115,15 +107,21 @@ class Subscription:
 
     def expect(self, connection_id: str) -> None:
         """Say that a connection is newer than this: what is missing before its first frame is a `Gap`."""
-        self._merger.expect(connection_id)
+        for reading in self._readings:
+            reading.merger.expect(connection_id)
 
     async def close(self) -> None:
-        """End both subscriptions and the connection."""
+        """End all subscriptions and the connection."""
         self._closed = True
         if self._bus is not None:
             await self._bus.close()
         if self._taking:
             await asyncio.wait(self._taking)
+
+    @property
+    def topic(self) -> str:
+        """The topic; several with commas between."""
+        return ", ".join(self.topics)
 
     @property
     def lag(self) -> float:
@@ -136,7 +134,10 @@ class Subscription:
 
         Kept with what the program made of the items, it is the `after` of the program's next run.
         """
-        place = {**self._after, **self._merger.place()}
+        place = dict(self._after)
+        for reading in self._readings:
+            for connection_id, sequence in reading.merger.place().items():
+                place[connection_id] = max(sequence, place.get(connection_id, 0))
         for item in reversed(self._ready):  # in order, but not taken yet
             if isinstance(item, (Frame, Gap, Stale, Restored)):
                 place[item.connection_id] = _first_number(item) - 1
@@ -145,27 +146,37 @@ class Subscription:
     @property
     def frames(self) -> int:
         """Frames in order so far."""
-        return self._merger.numbers.frames
+        return sum(reading.frames for reading in self._readings)
 
     @property
     def gaps(self) -> int:
         """Gaps, announced and found."""
-        return self._merger.numbers.gaps
+        return sum(reading.gaps for reading in self._readings)
 
     @property
     def duplicates(self) -> int:
         """Repeats that were dropped."""
-        return self._merger.numbers.duplicates
+        return sum(reading.duplicates for reading in self._readings)
 
     @property
     def late(self) -> int:
         """Items that came after their gap had been told."""
-        return self._merger.numbers.late
+        return sum(reading.late for reading in self._readings)
 
     @property
     def refused(self) -> int:
         """Frames of an instance that no longer holds the connection."""
-        return self._merger.numbers.refused
+        return sum(reading.refused for reading in self._readings)
+
+    @property
+    def foreign(self) -> int:
+        """Messages that no WebSocketManager published; the first one of each topic is reported."""
+        return sum(reading.foreign for reading in self._readings)
+
+    @property
+    def replayed(self) -> int:
+        """Messages that a replay of a recording published: what they carry is not live."""
+        return sum(reading.replayed for reading in self._readings)
 
     @property
     def breaks(self) -> int:
@@ -182,7 +193,7 @@ class Subscription:
                 raise StopAsyncIteration
         item = self._ready.popleft()
         if isinstance(item, Frame):
-            self._lag_ns = time.time_ns() - item.received_ns
+            self._lag_ns = self.topics[item.topic].lag_ns = time.time_ns() - item.received_ns
         return item
 
     async def batches(self) -> AsyncIterator[list[Item]]:
@@ -197,9 +208,7 @@ class Subscription:
                 return None
         batch = list(self._ready)
         self._ready.clear()
-        last = next((item for item in reversed(batch) if isinstance(item, Frame)), None)
-        if last is not None:
-            self._lag_ns = time.time_ns() - last.received_ns
+        self._note_lag(batch)
         return batch
 
     async def run(self, handler: Handler) -> None:
@@ -215,9 +224,22 @@ class Subscription:
             except Exception:  # noqa: BLE001 - a handler may raise anything; reported with its traceback
                 _log.exception("handler of topic %s failed on a %s", self.topic, type(item).__name__)
 
-    def _take(self, source: AsyncIterator[Delivery]) -> None:
+    def _note_lag(self, batch: list[Item]) -> None:
+        """Note by the last frame of each topic how old it was when it was handed out."""
+        now_ns = time.time_ns()
+        seen: dict[str, Frame] = {}
+        for item in reversed(batch):
+            if isinstance(item, Frame) and item.topic not in seen:
+                seen[item.topic] = item
+                self.topics[item.topic].lag_ns = now_ns - item.received_ns
+                if len(seen) == len(self._readings):
+                    break
+        if seen:
+            self._lag_ns = now_ns - next(iter(seen.values())).received_ns
+
+    def _take(self, source: AsyncIterator[Delivery], reading: TopicReading) -> None:
         # The task outlives a cancelled reader, so that no delivery is lost with it.
-        self._taking[asyncio.ensure_future(_next_delivery(source))] = source
+        self._taking[asyncio.ensure_future(_next_delivery(source))] = (source, reading)
 
     async def _pull(self) -> bool:
         """Wait for messages or for the end of a window; return False at the end."""
@@ -225,17 +247,17 @@ class Subscription:
             return False
         self._zero_ns += max(0, time.monotonic_ns() - self._left_ns - _PAUSE_NS)
         try:
-            due_ns = self._merger.deadline_ns()
+            due_ns = self._deadline_ns()
             timeout = None if due_ns is None else max(0, due_ns - self._now_ns()) / _NS_PER_SECOND
             done, _ = await asyncio.wait(self._taking, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                source = self._taking.pop(task)
+                source, reading = self._taking.pop(task)
                 delivery = task.result()
                 if delivery is not None:
-                    self._take(source)
-                    self._merge(delivery)
+                    self._take(source, reading)
+                    self._ready.extend(reading.read(delivery.event, self._now_ns()))
                     await delivery.answer(Ack.SUCCESS)
-            due_ns = self._merger.deadline_ns()
+            due_ns = self._deadline_ns()
             if due_ns is not None and self._now_ns() >= due_ns and not self._closed:
                 await self._let_time_pass()
         finally:
@@ -245,48 +267,25 @@ class Subscription:
     def _now_ns(self) -> int:
         return time.monotonic_ns() - self._zero_ns
 
-    def _merge(self, delivery: Delivery) -> None:
-        event = delivery.event
-        try:
-            message = read_message(self.topic, event.type, event.content_type, event.data, event.extensions)
-        except InvalidInputError as error:
-            self.foreign += 1
-            if self.foreign == 1:
-                _log.warning("left out, and not told again: %s", error)
-            return
-        self.replayed += event.source == REPLAY_SOURCE
-        self._ready.extend(self._merger.add(message.items, now_ns=self._now_ns(), instance=message.instance))
+    def _deadline_ns(self) -> int | None:
+        due = (reading.merger.deadline_ns() for reading in self._readings)
+        return min((each for each in due if each is not None), default=None)
 
     async def _let_time_pass(self) -> None:
         now_ns = self._now_ns()
-        items = self._merger.advance(now_ns)
-        self._ready.extend(item for item in items if not isinstance(item, Silent))
-        self._look_for_competition()
-        for item in items:
-            if isinstance(item, Silent):
-                await self._tell_silence(item, now_ns)
-
-    def _look_for_competition(self) -> None:
-        numbers = self._merger.numbers
-        total = numbers.missing + numbers.frames
-        if (
-            numbers.missing >= max(_COMPETITION_MISSING, total * _COMPETITION_SHARE)
-            and not self._competition_told
-        ):
-            self._competition_told = True
-            _log.warning(
-                "%d of %d frames of topic %s did not arrive: does another program read with the same app id?",
-                numbers.missing,
-                total,
-                self.topic,
-            )
+        silent: list[Silent] = []
+        for reading in self._readings:
+            for item in reading.advance(now_ns):
+                (silent if isinstance(item, Silent) else self._ready).append(item)  # type: ignore[arg-type]
+        for each in silent:
+            await self._tell_silence(each, now_ns)
 
     async def _tell_silence(self, silent: Silent, now_ns: int) -> None:
         """Hand it out in Unix time, and where no heartbeat ever came, with the topics that have one."""
         since_ns = time.time_ns() - (now_ns - silent.since_ns)
         hint = ""
         try:
-            if not self._merger.had_heartbeat:
+            if not self.topics[silent.topic].merger.had_heartbeat:
                 async with asyncio.timeout(_HINT_SECONDS):
                     hint = await self._finder.other_topics()
         except TimeoutError:
