@@ -48,7 +48,10 @@ def plot(
     every = [point for points in lines.values() for point in points]
     ticks = sorted({x for x, _ in every})
     top = max(y for _, y in every)
-    bottom = min(y for _, y in every) if log_y else 0.0
+    bottom = 0.0
+    if log_y:  # whole powers of ten
+        bottom = 10.0 ** math.floor(math.log10(min(y for _, y in every)))
+        top = 10.0 ** math.ceil(math.log10(top))
 
     def scale(value: float, low: float, high: float, *, log: bool) -> float:
         if log:
@@ -63,7 +66,7 @@ def plot(
     parts = [text((LEFT, TOP - 12), title)]
     for value in _levels(bottom, top, log=log_y):
         y = place((ticks[0], value))[1]
-        parts.append(text((LEFT - 8, y + 4), f"{value:,.6g}", GREY, "end"))
+        parts.append(text((LEFT - 8, y + 4), f"{value:,.10g}", GREY, "end"))
         parts.append(
             f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" '
             f'stroke="{GREY}" stroke-opacity="0.25"/>'

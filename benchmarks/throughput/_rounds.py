@@ -39,11 +39,11 @@ class DataPlan:
 
 
 FULL_DATA = DataPlan(
-    cells={(150, CHUNK): 5, (1000, CHUNK): 2, (10_000, CHUNK): 2, (150, 1): 2, (1000, 1): 2, (10_000, 1): 2},
+    cells={(150, CHUNK): 5, (1000, CHUNK): 2, (10_000, CHUNK): 2, (150, 1): 2, (1000, 1): 1, (10_000, 1): 1},
     seconds=0.7,
     latency_rates=(100, 1000, 10_000, 100_000),
     latency_rounds=3,
-    latency_seconds=3.0,
+    latency_seconds=2.5,
     sweeps=Sweeps(
         rounds=2,
         sizes=(150, 500, 2000, 8000, 32_000),

@@ -85,12 +85,6 @@ async def sweep_connections(
     return points, idle_bytes, problems
 
 
-def raise_file_limit() -> None:
-    """Let this process and its children open as many files as the system allows, those not started yet."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 def _file_problem(connections: int) -> str:
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = connections + _SPARE_FILES
