@@ -136,6 +136,21 @@ def test_a_planted_swap_is_found(run):
     assert run.kinds() == {FindingKind.SWAP}
 
 
+@pytest.mark.parametrize("skipped", [True, False])
+def test_a_frame_that_only_the_slower_of_two_sockets_brought_may_come_behind_later_ones(skipped):
+    run = Run()
+    sockets = [run.open(), run.open()]
+    for number in range(1, 4):
+        data = b"A %d" % number
+        for socket in sockets:
+            entry = run.account.offered(socket, data, run.now, lane="A", symbol="A")
+            if not (skipped and number == 1 and socket == sockets[0]):
+                run.account.sent(entry, run.now)
+    for number in (2, 1, 3):
+        run.deliver(b"A %d" % number)
+    assert run.kinds() == (set() if skipped else {FindingKind.SWAP})
+
+
 def test_a_swallowed_gap_is_found(run):
     run.items = [item for item in run.items if isinstance(item, Frame)]
     assert run.kinds() == {FindingKind.LOSS, FindingKind.HOLE}

@@ -19,7 +19,7 @@ from virtufin_examples.connections import (
 )
 from virtufin_examples.connections._healing import Healing, renewal_seconds, seconds_until
 from virtufin_examples.connections._watchdog import MIN_QUIET_SECONDS
-from virtufin_examples.venues import Arbiter, Arrival, Budget, Seen, VenueLimits
+from virtufin_examples.venues import Arbiter, Arrival, Budget, Seen, VenueLimits, _arbiter
 
 SECOND_NS = 1_000_000_000
 
@@ -216,15 +216,17 @@ def test_by_content_of_two_equal_sockets_each_frame_passes_once_and_in_order(tex
     assert [arrival.message[0] for arrival in passed] == stream
 
 
-def test_a_hole_that_nobody_fills_is_waited_for_and_then_passed():
-    arbiter = Arbiter(numbered)
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_hole_that_nobody_fills_is_waited_for_and_then_passed(announced):
+    arbiter = Arbiter(numbered, holes_are_announced=announced)
     arbiter.join(1)
     arbiter.join(2)
     assert len(arbiter.offer(Arrival(1, (b"A 1", False), 0))) == 1
     assert arbiter.offer(Arrival(1, (b"A 3", False), 1)) == []
     assert arbiter.overdue(249_000_000) == []
     assert [each.message[0] for each in arbiter.overdue(251_000_001)] == [b"A 3"]
-    assert arbiter.offer(Arrival(2, (b"A 2", False), 260_000_000)) == []
+    late = [len(arbiter.offer(Arrival(2, (b"A 2", False), 260_000_000))) for _ in range(2)]
+    assert late == ([0, 0] if announced else [1, 0])
 
 
 def test_what_only_the_later_socket_brought_comes_before_the_first_number_of_the_older_one():
@@ -255,13 +257,121 @@ def test_a_venue_that_counts_anew_is_followed():
     assert [each.message[0] for each in passed] == [b"A 7", b"A 1", b"A 2", b"A 3"]
 
 
-def test_the_window_of_the_arbiter_is_bounded():
-    arbiter = Arbiter(numbered)
+def rising(payload):
+    symbol, number = payload.decode().split()
+    return (Seen(symbol, first=int(number), last=int(number), gapless=False),)
+
+
+@st.composite
+def two_lines_that_skip(draw):
+    """What each of two sockets brings of one stream, whose numbers have holes of their own, and a merge."""
+    steps = draw(st.lists(st.tuples(st.sampled_from("AB"), st.integers(1, 3)), min_size=1, max_size=30))
+    numbers, stream = {"A": 0, "B": 0}, []
+    for symbol, step in steps:
+        numbers[symbol] += step
+        stream.append(f"{symbol} {numbers[symbol]}".encode())
+    lines = [[each for each in stream if draw(st.booleans()) or draw(st.booleans())] for _ in range(2)]
+    return stream, lines, draw(st.lists(st.sampled_from([0, 1]), max_size=80))
+
+
+def run_lines(arbiter, lines, merge, *, lead=0, step_ns=1_000_000):
+    """Bring what two sockets carry, merged; the second joins after `lead` frames. Return what passed."""
+    arbiter.join(1)
+    passed, places, now_ns, joined = [], [0, 0], 0, False
+    for line in [*merge, *[0] * len(lines[0]), *[1] * len(lines[1])]:
+        if not joined and places[0] >= min(lead, len(lines[0])):
+            arbiter.join(2)
+            joined = True
+        if places[line] < len(lines[line]) and (line == 0 or joined):
+            now_ns += step_ns
+            passed += arbiter.offer(Arrival(line + 1, (lines[line][places[line]], False), now_ns))
+            passed += arbiter.overdue(now_ns)
+            places[line] += 1
+    passed += arbiter.overdue(now_ns + 10 * SECOND_NS)
+    return [arrival.message[0] for arrival in passed + arbiter.leave(1) + arbiter.leave(2)]
+
+
+@given(two_lines_that_skip(), st.integers(0, 5), st.sampled_from([1, 1_000_000, 200_000_000]))
+def test_of_numbers_that_only_rise_each_frame_that_a_socket_brought_passes_once(case, lead, step_ns):
+    stream, lines, merge = case
+    got = run_lines(Arbiter(rising), lines, merge, lead=lead, step_ns=step_ns)
+    assert sorted(got) == sorted(each for each in stream if each in lines[0] or each in lines[1])
+
+
+@given(two_lines_that_skip())
+def test_numbers_that_only_rise_stay_in_order_while_no_socket_leaves_one_out(case):
+    stream, _, merge = case
+    assert run_lines(Arbiter(rising), [stream, stream], merge) == stream
+
+
+@given(two_lines_that_skip(), st.integers(0, 5), st.sampled_from([1, 1_000_000, 200_000_000]))
+def test_of_numbers_without_holes_each_frame_passes_once_where_nobody_announces_one(case, lead, step_ns):
+    stream, lines, merge = case
+    got = run_lines(Arbiter(numbered), lines, merge, lead=lead, step_ns=step_ns)
+    assert sorted(got) == sorted(each for each in stream if each in lines[0] or each in lines[1])
+
+
+@given(two_lines_that_skip(), st.integers(0, 5), st.sampled_from([1, 1_000_000, 200_000_000]))
+def test_of_numbers_without_holes_each_frame_passes_once_or_lies_in_an_announced_hole(case, lead, step_ns):
+    stream, lines, merge = case
+    got = run_lines(Arbiter(numbered, holes_are_announced=True), lines, merge, lead=lead, step_ns=step_ns)
+    assert sorted(got) == sorted(set(got))
+    holes = Continuity().look(got, numbered, 0)
+    announced = {
+        f"{hole.symbol} {number}".encode() for hole in holes for number in range(hole.first, hole.last + 1)
+    }
+    received = {each for each in stream if each in lines[0] or each in lines[1]}
+    assert received - set(got) <= announced
+    for symbol in (b"A", b"B"):
+        numbers = [int(each.split()[1]) for each in got if each.startswith(symbol)]
+        behind = [number for number in numbers if number >= numbers[0]]
+        assert behind == sorted(behind)  # what came before the first of all may come late
+
+
+def test_a_number_that_one_socket_skipped_passes_behind_higher_ones_and_its_repeats_do_not():
+    arbiter = Arbiter(rising)
     arbiter.join(1)
     arbiter.join(2)
-    for number in range(1000):
-        arbiter.offer(Arrival(1, (f"x{number} 0".encode(), False), number * SECOND_NS))
-    assert len(arbiter._copies) <= 11
+    script = [(1, b"A 1"), (2, b"A 1"), (1, b"A 4"), (2, b"A 3"), (2, b"A 4"), (1, b"A 9"), (2, b"A 9")]
+    passed = [each for epoch, text in script for each in arbiter.offer(Arrival(epoch, (text, False), 0))]
+    assert [each.message[0] for each in passed] == [b"A 1", b"A 4", b"A 3", b"A 9"]
+
+
+def test_what_a_socket_that_stood_still_for_half_a_minute_brings_again_does_not_pass():
+    arbiter = Arbiter(rising)
+    arbiter.join(1)
+    arbiter.join(2)
+    assert all(arbiter.offer(Arrival(1, (b"A %d" % n, False), n * SECOND_NS)) for n in range(1, 31))
+    late = [arbiter.offer(Arrival(2, (b"A %d" % n, False), 31 * SECOND_NS)) for n in range(1, 31)]
+    assert late == [[]] * 30
+
+
+def test_one_number_twice_on_a_socket_is_two_frames():
+    arbiter = Arbiter(rising)
+    arbiter.join(1)
+    arbiter.join(2)
+    passed = [len(arbiter.offer(Arrival(epoch, (b"A 1", False), 0))) for epoch in (1, 2, 2, 1)]
+    assert passed == [1, 0, 1, 0]
+
+
+def test_the_windows_of_the_arbiter_are_bounded_by_time():
+    for peek, most in ((numbered, 11), (rising, 61)):
+        arbiter = Arbiter(peek)
+        arbiter.join(1)
+        arbiter.join(2)
+        for number in range(1000):
+            text = f"x{number} 0" if peek is numbered else f"x {number + 1}"
+            arbiter.offer(Arrival(1, (text.encode(), False), number * SECOND_NS))
+        assert len(arbiter._by_bytes.copies) + len(arbiter._by_number.copies) <= most
+
+
+def test_the_windows_of_the_arbiter_are_bounded_by_count(monkeypatch):
+    monkeypatch.setattr(_arbiter, "MAX_REMEMBERED", 100)
+    arbiter = Arbiter(rising)
+    arbiter.join(1)
+    for number in range(1, 1000):
+        arbiter.offer(Arrival(1, (f"x {number}".encode(), False), 0))
+    assert len(arbiter._by_number.copies) == 100
 
 
 # --- continuity ---
@@ -292,6 +402,13 @@ def test_a_hole_begins_when_the_symbols_own_last_frame_came():
         assert continuity.look([text], numbered, at) == []
     (hole,) = continuity.look([b"B 3", b"A 3"], numbered, 13)
     assert (hole.symbol, hole.first, hole.last, hole.since_ns, hole.index) == ("A", 2, 2, 10, 1)
+
+
+def test_a_number_that_came_late_is_no_hole_and_one_that_counts_anew_begins_a_run():
+    late = [b"A 5", b"A 3", b"A 6", b"A 8"]
+    assert [(hole.first, hole.last) for hole in Continuity().look(late, numbered, 0)] == [(7, 7)]
+    anew = [b"A 5", b"A 1", b"A 2", b"A 5"]
+    assert [(hole.first, hole.last) for hole in Continuity().look(anew, numbered, 0)] == [(3, 4)]
 
 
 # --- renewal ---

@@ -89,6 +89,8 @@ def draw(seed: int, mode: Mode) -> list[Planned]:
     kinds = [*VENUE, *VENUE, *BUS]
     if mode is Mode.RESTART:
         kinds += [*PROCESS] * 4
+    if mode is Mode.TWO:
+        kinds += [Kind.SKIP] * 8  # one socket at a time: the other has what it leaves out
     if mode is Mode.BREAK:
         kinds += [Kind.LEAVE] * 8
     chosen = rng.sample(kinds, rng.randint(6, 12))
@@ -109,7 +111,7 @@ def draw(seed: int, mode: Mode) -> list[Planned]:
                 delay=rng.uniform(0.05, 1.0),
                 status=rng.choice((429, 502, 503)),
                 count=rng.randint(1, 3),
-                everybody=rng.random() < 0.5,
+                everybody=rng.random() < 0.5 and not (mode is Mode.TWO and kind is Kind.HALF_OPEN),
             )
         )
         if kind in CUTS:

@@ -167,8 +167,8 @@ class Process:
             index=ConnectionIndex(bus, ""),
             connectors=ConnectorRegistry([BinanceConnector(), AlpacaConnector()]),
             instance_id=self.name,
-            shard=Shard(),
             randomness=schedule.rng.random,
+            shard=Shard(),
         )
 
     async def kill(self, loop) -> None:
@@ -234,7 +234,7 @@ class Schedule:
         watch = {Mode.BINANCE: "every", Mode.BREAK: "every", Mode.RESTART: "every"}.get(mode, "sample")
         options = {"watch": watch} if mode is not Mode.TWO else {"redundancy": "2"}
         managed = await self._process.manager.open(OpenRequest(url=url, auto_reconnect=True, options=options))
-        for message in _handshake(url, trades=mode not in {Mode.TWO, Mode.BREAK}):
+        for message in _handshake(url):
             await managed.send(HandshakeMessage(message, secrets=True, json=True), replay=None)
             await asyncio.sleep(0.3)
         encoding = Encoding.FRAME if mode is Mode.SAMPLE else Encoding.BATCH
@@ -326,8 +326,7 @@ class Schedule:
         self._process = await self._start()
 
 
-def _handshake(url, *, trades):
-    """Trades have numbers that only rise: two sockets of which one skips some cannot be put in order."""
+def _handshake(url):
     if url == ALPACA_URL:
         auth = {"action": "auth", "key": "${secret:venue/key}", "secret": "${secret:venue/secret}"}
         subscriptions = [
@@ -337,7 +336,7 @@ def _handshake(url, *, trades):
         ]
         return [msgspec.json.encode(each) for each in (auth, *subscriptions)]
     streams = [f"{symbol.lower()}@depth" for symbol in BINANCE_SYMBOLS]
-    streams += [f"{symbol.lower()}@trade" for symbol in BINANCE_SYMBOLS[:4] if trades]
+    streams += [f"{symbol.lower()}@trade" for symbol in BINANCE_SYMBOLS[:4]]
     return [
         msgspec.json.encode({"method": "SUBSCRIBE", "params": streams[at : at + 3], "id": at + 1})
         for at in range(0, len(streams), 3)

@@ -13,8 +13,9 @@ from tests.simulation.plan import Kind, Mode, draw, mode_of
 from tests.simulation.schedule import FRAMES, run_schedule
 from virtufin_examples.connections._stream import Stream
 from virtufin_examples.frames import Frame, Merger
+from virtufin_examples.venues import Arbiter
 
-SAMPLE = range(12)
+SAMPLE = (*range(12), 122)  # 122: a socket and its successor are cut together
 
 
 def pytest_generate_tests(metafunc):
@@ -83,12 +84,33 @@ def repeat_a_frame(monkeypatch):
     monkeypatch.setattr(Merger, "add", repeating)
 
 
+def drop_what_only_the_slower_socket_brings(monkeypatch):
+    arbitrate = Arbiter._by_identity
+    highest = {}
+
+    def dropping(self, arrival, identity, memory):
+        passed = arbitrate(self, arrival, identity, memory)
+        if isinstance(identity, tuple):
+            ((channel, symbol, number),) = identity
+            if number < highest.get((channel, symbol), 0):
+                return []
+            highest[channel, symbol] = number
+        return passed
+
+    monkeypatch.setattr(Arbiter, "_by_identity", dropping)
+
+
 @pytest.mark.parametrize(
-    ("plant", "found"),
-    [(swallow_gaps, "loss"), (lose_a_frame, "loss"), (repeat_a_frame, "repeat")],
-    ids=["swallowed gaps", "a loss", "a repeat"],
+    ("plant", "struck", "found"),
+    [
+        (swallow_gaps, 4, "loss"),
+        (lose_a_frame, 4, "loss"),
+        (repeat_a_frame, 4, "repeat"),
+        (drop_what_only_the_slower_socket_brings, 21, "bounds"),
+    ],
+    ids=["swallowed gaps", "a loss", "a repeat", "a late frame"],
 )
-def test_a_fault_planted_in_the_chain_is_found(plant, found, monkeypatch):
+def test_a_fault_planted_in_the_chain_is_found(plant, struck, found, monkeypatch):
     plant(monkeypatch)
-    outcome = run_schedule(4, frames=2000)
+    outcome = run_schedule(struck, frames=2000)
     assert any(found in problem for problem in problems(outcome))

@@ -181,7 +181,7 @@ class Venue:
         """Begin a fault, and tell the account how long it keeps frames away."""
         now_ns = self.clock.now_ns()
         until_ns = now_ns + round((planned.seconds + planned.delay) * 1e9)
-        struck = [each for each in self.clients if planned.everybody or self.rng.random() < 0.5]
+        struck = self._struck(planned)
         if planned.kind is Kind.VIOLATION:
             self.account.outage(planned.kind, now_ns, now_ns)
             for client in struck[:1]:
@@ -214,6 +214,10 @@ class Venue:
             self.faults.happened[FaultKind.DROP] += 1
             for client in list(self.clients):
                 client.cut()
+
+    def _struck(self, planned):
+        struck = [each for each in self.clients if planned.everybody or self.rng.random() < 0.5]
+        return struck[:1] if planned.kind is Kind.HALF_OPEN and not planned.everybody else struck
 
     # --- sockets ---
 

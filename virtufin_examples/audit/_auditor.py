@@ -109,11 +109,26 @@ class _Audit:
                 return event
         for event in events:
             if event.times == 0 and event.copies:
-                self._find(FindingKind.SWAP, f"{self._name(event)} came after a later one", event)
+                if not self._was_skipped(event, last[event.lane]):
+                    self._find(FindingKind.SWAP, f"{self._name(event)} came after a later one", event)
                 return event
         kind = FindingKind.REPEAT if events[0].copies else FindingKind.UNKNOWN
         self._find(kind, f"{connection_id}: {self._name(events[0])} once too often", events[0])
         return None
+
+    def _was_skipped(self, event: Event, last: int) -> bool:
+        """Tell whether a socket that brought a later frame of the lane, handed out before, left this one out.
+
+        Only another socket had it then, and it may have come by that as late as it was handed out.
+        """
+        brought = {entry.socket for entry in event.entries if entry.copies}
+        later = self.table.lanes[event.lane][event.index + 1 : last + 1]
+        return any(
+            entry.copies and entry.socket not in brought
+            for each in later
+            if each.times
+            for entry in each.entries
+        )
 
     def _own(self, lane: int, connection_id: str) -> None:
         owner = self.owners.setdefault(lane, connection_id)

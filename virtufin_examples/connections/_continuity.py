@@ -25,18 +25,21 @@ class Hole:
 class Continuity:
     """Follows the runs of numbers of one connection through every frame.
 
-    A new socket starts anew: what it missed lies inside the gap that was announced for the break.
+    A new socket starts anew: what it missed lies inside the gap that was announced for the break. A number
+    that falls begins a run (the venue counts anew), unless the next goes on where it fell from (it was late).
     """
 
     def __init__(self) -> None:
         self._last: dict[Key, int] = {}
         self._came_ns: dict[Key, int] = {}
+        self._fell_from: dict[Key, int] = {}
         self._symbols: set[str] = set()
 
     def start_anew(self) -> None:
         """Forget the numbers."""
         self._last.clear()
         self._came_ns.clear()
+        self._fell_from.clear()
 
     def look(
         self, payloads: Sequence[bytes], peek: Callable[[bytes], Sequence[Seen]], received_ns: int
@@ -51,12 +54,18 @@ class Continuity:
                     continue
                 key = (seen.channel, seen.symbol)
                 last = runs.get(key, 0)
-                if leaves_hole(seen, last):
+                if seen.last < last:
+                    self._fell_from[key] = last
+                elif leaves_hole(seen, last) and not self._goes_on(key, seen):
                     end = seen.previous or seen.first - 1
                     holes.append(Hole(seen.symbol, last + 1, end, came_ns[key], index))
                 runs[key] = seen.last
                 came_ns[key] = received_ns
         return holes
+
+    def _goes_on(self, key: Key, seen: Seen) -> bool:
+        """Return whether a number continues the run that the one before fell out of."""
+        return key in self._fell_from and (seen.previous or seen.first - 1) == self._fell_from.pop(key)
 
     def take_symbols(self) -> set[str]:
         """Return the symbols seen since the last call."""

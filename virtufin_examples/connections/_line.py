@@ -124,7 +124,7 @@ class Line:
                 if await completed_within(clock, SUCCESSOR_SECONDS, epoch.up) and not running.done():
                     await clock.sleep(OVERLAP_SECONDS)
             except asyncio.CancelledError:
-                if not epoch.is_up:
+                if not epoch.is_up or running.done():  # both are gone: the line is broken
                     self._host.leave(epoch)
                     await _cancelled(running)
                     raise

@@ -49,7 +49,7 @@ class Sharing:
                 self.continuity.start_anew()
         else:
             if self._arbiter is None:
-                self._arbiter = Arbiter(self._peek)
+                self._arbiter = Arbiter(self._peek, holes_are_announced=self.continuity is not None)
                 for other in self.epochs:
                     self._arbiter.join(other.number)
                     other.share(self._arbiter)

@@ -1,15 +1,17 @@
 """Several sockets that carry the same: the first arrival of each frame passes, once. Pure.
 
-Where frames carry the venue's numbers, these decide: what is not above the last number is a repeat, and what
-leaves a hole waits a little for the other socket to fill it. Where they do not, content decides: the n-th
-frame with the same bytes on one socket is the n-th on the other, within a window.
+Where the venue's numbers have no holes, these decide: what is not above the last number is a repeat, and what
+leaves a hole waits a little for the other socket to fill it. Where they only rise, nothing tells that one is
+missing, so that nothing is waited for: the n-th frame with the same number on one socket is the n-th on the
+other, and one that a socket left out passes when the other brings it, be it behind higher numbers. Where
+there are no numbers, content takes their place. What was delivered is remembered within a window.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -23,13 +25,24 @@ JOIN_NS = 2 * 1_000_000_000
 others may be behind by frames that the new socket never had."""
 
 WINDOW_NS = 10 * 1_000_000_000
-"""How far apart the two arrivals of one frame without a number may be."""
+"""How far apart the two arrivals of one frame without a number may be: the same bytes may be news by then."""
+
+RISING_WINDOW_NS = 60 * 1_000_000_000
+"""How far apart the two arrivals of one number that only rises may be: longer than a socket may stand still
+before the link's watchdog ends it. One that comes later still passes once more: better twice than never."""
+
+MAX_REMEMBERED = 131_072
+"""Arrivals that each of the two windows remembers at most, in about 32 MB; the oldest are forgotten first."""
 
 MAX_HELD_BYTES = 4 * 1024 * 1024
+
+_MAX_GIVEN_UP = 64  # holes of one run of numbers; a late frame of an older one is not looked for
 
 Message: TypeAlias = tuple[bytes, bool]  # payload, whether it is binary
 
 Key: TypeAlias = tuple[str, str]  # channel, symbol
+
+_Identity: TypeAlias = Hashable  # the numbers of a frame, or a digest of its bytes
 
 
 @dataclass(frozen=True)
@@ -50,30 +63,73 @@ class _Held:
 
 @dataclass(slots=True)
 class _Copies:
-    """How often the same bytes came, by socket, and how often they passed."""
+    """How often the same frame came, by socket, and how often it passed."""
 
     passed: int = 0
     arrivals: int = 0
     by_epoch: dict[int, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Early:
+    """What a joining socket brought for the `count`th time."""
+
+    identity: _Identity
+    copies: _Copies
+    count: int
+    arrival: Arrival
+
+
 @dataclass(slots=True)
 class _Waiting:
     """What a joining socket brought that the others have not brought yet."""
 
-    arrivals: list[tuple[bytes, Arrival]] = field(default_factory=list)
+    arrivals: list[_Early] = field(default_factory=list)
     size: int = 0
 
 
-class Arbiter:
-    """Decides for the sockets of one connection. `peek` finds a frame's symbols and numbers."""
+class _Memory:
+    """Frames that came within a window, by what tells them apart; bounded."""
 
-    def __init__(self, peek: Callable[[bytes], Sequence[Seen]]) -> None:
+    def __init__(self, window_ns: int) -> None:
+        self.copies: dict[_Identity, _Copies] = {}
+        self._window_ns = window_ns
+        self._order: deque[tuple[int, _Identity]] = deque()
+
+    def arrived(self, identity: _Identity, epoch: int, now_ns: int) -> tuple[_Copies, int]:
+        """Note an arrival; return what is known of the frame, and how often this socket has brought it."""
+        self._forget(now_ns)
+        copies = self.copies.setdefault(identity, _Copies())
+        copies.arrivals += 1
+        self._order.append((now_ns, identity))
+        count = copies.by_epoch[epoch] = copies.by_epoch.get(epoch, 0) + 1
+        return copies, count
+
+    def _forget(self, now_ns: int) -> None:
+        order = self._order
+        while order and (len(order) >= MAX_REMEMBERED or abs(now_ns - order[0][0]) > self._window_ns):
+            _, identity = order.popleft()
+            copies = self.copies[identity]
+            copies.arrivals -= 1
+            if not copies.arrivals:
+                del self.copies[identity]
+
+
+class Arbiter:
+    """Decides for the sockets of one connection. `peek` finds a frame's symbols and numbers.
+
+    With `holes_are_announced` whoever takes the frames announces what is missing of numbers without holes,
+    and what fills such a hole afterwards is dropped; without, it passes late.
+    """
+
+    def __init__(self, peek: Callable[[bytes], Sequence[Seen]], *, holes_are_announced: bool = False) -> None:
         self._peek = peek
+        self._holes_are_announced = holes_are_announced
         self._last: dict[Key, int] = {}
         self._last_by_epoch: dict[tuple[int, Key], int] = {}
-        self._copies: dict[bytes, _Copies] = {}
-        self._order: deque[tuple[int, bytes]] = deque()
+        self._given_up: dict[Key, deque[tuple[int, int]]] = {}
+        self._by_bytes = _Memory(WINDOW_NS)
+        self._by_number = _Memory(RISING_WINDOW_NS)
         self._held: list[_Held] = []
         self._held_bytes = 0
         self._joining: dict[int, _Waiting] = {}
@@ -105,9 +161,14 @@ class Arbiter:
         payload = arrival.message[0]
         numbers = tuple(seen for seen in self._peek(payload) if seen.last)
         if not numbers:
-            return self._by_content(arrival)
+            digest = hashlib.blake2b(payload, digest_size=16).digest()
+            return self._by_identity(arrival, digest, self._by_bytes)
+        if not all(seen.gapless for seen in numbers):
+            identity = tuple((seen.channel, seen.symbol, seen.last) for seen in numbers)
+            return self._by_identity(arrival, identity, self._by_number)
         if self._is_repeat(arrival.epoch, numbers):
-            return self.overdue(arrival.received_ns)
+            late = [arrival] if self._fills_given_up(numbers) else []
+            return [*late, *self.overdue(arrival.received_ns)]
         earlier = self._before(arrival.epoch, numbers)
         wait_ns = self._wait_ns(arrival.epoch, numbers)
         if wait_ns:
@@ -124,7 +185,7 @@ class Arbiter:
         """
         passed: list[Arrival] = []
         for epoch, waiting in tuple(self._joining.items()):
-            if waiting.arrivals and abs(now_ns - waiting.arrivals[0][1].received_ns) >= JOIN_NS:
+            if waiting.arrivals and abs(now_ns - waiting.arrivals[0].arrival.received_ns) >= JOIN_NS:
                 passed += self._in_step(epoch)
         passed += self._release(
             lambda held: (
@@ -137,11 +198,15 @@ class Arbiter:
     def _release(self, is_due: Callable[[_Held], bool]) -> list[Arrival]:
         passed: list[Arrival] = []
         while self._held and is_due(self._held[0]):
-            held = self._held.pop(0)
-            self._held_bytes -= len(held.arrival.message[0])
-            if not self._are_old(held.numbers):
-                self._pass(held.numbers)
-                passed.append(held.arrival)
+            due = self._held[0]
+            together = [each for each in self._held if each is due or _is_before(each.numbers, due.numbers)]
+            self._held = [each for each in self._held if each not in together]
+            for held in sorted(together, key=lambda each: each.numbers[0].last):
+                self._held_bytes -= len(held.arrival.message[0])
+                if not self._are_old(held.numbers):
+                    self._give_up_before(held.numbers)
+                    self._pass(held.numbers)
+                    passed.append(held.arrival)
             passed += self._fitting()
         return passed
 
@@ -156,6 +221,7 @@ class Arbiter:
             self._last_by_epoch[epoch, key] = seen.last
             if seen.last < own and last >= own:  # the venue counts anew, and this socket says so first
                 del self._last[key]
+                self._given_up.pop(key, None)
                 last = 0
             old = old and seen.last <= last
         return old
@@ -202,7 +268,37 @@ class Arbiter:
     def _pass(self, numbers: Sequence[Seen]) -> None:
         for seen in numbers:
             key = (seen.channel, seen.symbol)
-            self._last[key] = max(self._last.get(key, 0), seen.last)
+            last = self._last.get(key)
+            if last is None:  # nobody announces what another socket has of the time before
+                first = seen.previous or seen.first - 1
+                self._given_up[key] = deque([(1, first)] if first > 0 else [], _MAX_GIVEN_UP)
+                last = 0
+            self._last[key] = max(last, seen.last)
+
+    def _give_up_before(self, numbers: Sequence[Seen]) -> None:
+        """Note the holes that are waited for no longer."""
+        if self._holes_are_announced:
+            return
+        for seen in numbers:
+            last = self._last.get((seen.channel, seen.symbol), 0)
+            if leaves_hole(seen, last):
+                end = seen.previous or seen.first - 1
+                self._given_up[seen.channel, seen.symbol].append((last + 1, end))
+
+    def _fills_given_up(self, numbers: Sequence[Seen]) -> bool:
+        """Return whether a frame lies in a hole that nobody announces, and take it out of that."""
+        fills = False
+        for seen in numbers:
+            holes = self._given_up.get((seen.channel, seen.symbol))
+            found = next(
+                (hole for hole in holes or () if hole[0] <= seen.first and seen.last <= hole[1]), None
+            )
+            if holes is not None and found is not None:
+                fills = True
+                holes.remove(found)
+                rest = ((found[0], seen.first - 1), (seen.last + 1, found[1]))
+                holes.extend(hole for hole in rest if hole[0] <= hole[1])
+        return fills
 
     def _fitting(self) -> list[Arrival]:
         """Release what waited for a hole that is filled."""
@@ -223,62 +319,63 @@ class Arbiter:
                 again = True
         return passed
 
-    # --- by content ---
+    # --- by what tells a frame apart ---
 
-    def _by_content(self, arrival: Arrival) -> list[Arrival]:
-        self._expire(arrival.received_ns)
-        digest = hashlib.blake2b(arrival.message[0], digest_size=16).digest()
-        copies = self._copies.setdefault(digest, _Copies())
-        copies.arrivals += 1
-        self._order.append((arrival.received_ns, digest))
+    def _by_identity(self, arrival: Arrival, identity: _Identity, memory: _Memory) -> list[Arrival]:
         epoch = arrival.epoch
-        count = copies.by_epoch[epoch] = copies.by_epoch.get(epoch, 0) + 1
+        copies, count = memory.arrived(identity, epoch, arrival.received_ns)
         if epoch in self._joining:
-            return self._from_joining(digest, copies, count, arrival)
+            return self._from_joining(identity, copies, count, arrival)
         if count <= copies.passed:
             return []
         copies.passed = count
         passed = [arrival]
         for other in [each for each in self._joining if copies.by_epoch.get(each)]:
-            passed = self._caught_up(other, digest, passed)
+            passed = self._caught_up(other, identity, passed)
         return passed
 
-    def _from_joining(self, digest: bytes, copies: _Copies, count: int, arrival: Arrival) -> list[Arrival]:
+    def _from_joining(
+        self, identity: _Identity, copies: _Copies, count: int, arrival: Arrival
+    ) -> list[Arrival]:
         waiting = self._joining[arrival.epoch]
         if copies.passed >= count:  # the others had it before: this socket is behind them, and in step
             return self._in_step(arrival.epoch)
-        waiting.arrivals.append((digest, arrival))
+        waiting.arrivals.append(_Early(identity, copies, count, arrival))
         waiting.size += len(arrival.message[0])
         return self._in_step(arrival.epoch) if waiting.size > MAX_HELD_BYTES else []
 
-    def _caught_up(self, epoch: int, digest: bytes, passed: list[Arrival]) -> list[Arrival]:
+    def _caught_up(self, epoch: int, identity: _Identity, passed: list[Arrival]) -> list[Arrival]:
         """One of the others brought what a joining socket had before: what it had until then goes first."""
         waiting = self._joining[epoch].arrivals
-        at = next((index for index, (each, _) in enumerate(waiting) if each == digest), None)
+        at = next((index for index, each in enumerate(waiting) if each.identity == identity), None)
         if at is None:
             return passed
         del self._joining[epoch]
-        return [*self._first(waiting[:at]), *passed, *self._first(waiting[at + 1 :])]
+        return [*_first(waiting[:at]), *passed, *_first(waiting[at:])]
 
     def _in_step(self, epoch: int) -> list[Arrival]:
         """End a socket's joining; return what it had brought that nobody else did."""
         waiting = self._joining.pop(epoch, None)
-        return self._first(waiting.arrivals) if waiting is not None else []
+        return _first(waiting.arrivals) if waiting is not None else []
 
-    def _first(self, waiting: Sequence[tuple[bytes, Arrival]]) -> list[Arrival]:
-        for digest, _ in waiting:
-            copies = self._copies.get(digest)
-            if copies is not None:
-                copies.passed += 1
-        return [arrival for _, arrival in waiting]
 
-    def _expire(self, now_ns: int) -> None:
-        while self._order and abs(now_ns - self._order[0][0]) > WINDOW_NS:
-            _, digest = self._order.popleft()
-            copies = self._copies[digest]
-            copies.arrivals -= 1
-            if not copies.arrivals:
-                del self._copies[digest]
+def _first(waiting: Sequence[_Early]) -> list[Arrival]:
+    """Take those that have not passed in the meantime."""
+    passed = []
+    for each in waiting:
+        if each.count > each.copies.passed:
+            each.copies.passed = each.count
+            passed.append(each.arrival)
+    return passed
+
+
+def _is_before(numbers: Sequence[Seen], others: Sequence[Seen]) -> bool:
+    """Tell whether a frame comes before another in a run that both have."""
+    return any(
+        seen.last < other.last and (seen.channel, seen.symbol) == (other.channel, other.symbol)
+        for seen in numbers
+        for other in others
+    )
 
 
 def leaves_hole(seen: Seen, last: int) -> bool:

@@ -126,7 +126,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
 
     `channel` and `symbol` together name a run of numbers. `previous` is the last number before this frame
     where the venue says so (Binance futures: `pu`); else a `gapless` run goes on with `first` one above the
-    last. Without `gapless` the numbers only rise (they order and tell repeats, but no hole).
+    last. Without `gapless` the numbers only rise: they tell one frame from another, but no hole.
     """
 
     symbol: str

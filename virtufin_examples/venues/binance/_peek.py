@@ -30,14 +30,14 @@ def peek(payload: bytes, *, exact_runs: bool = True) -> Sequence[Seen]:
 
     Depth events are a run without holes: spot `U` is the `u` before plus one, futures `pu` is the `u` before.
     On a raw socket the channel is the event's type; `exact_runs` is False where two runs of one symbol may
-    mix there, so that no hole may be concluded. Ids of trades and book tickers only rise.
+    mix there: their numbers tell nothing, and are left out. Ids of trades and book tickers only rise.
     """
     usual = _USUAL.match(payload)  # one match for what almost every frame is
     if usual is not None:
         stream, symbol_name, first, last, previous = usual.groups(b"")
         channel = stream.decode("utf-8", "replace") or "depthUpdate"
         name = symbol_name.decode("utf-8", "replace")
-        return (Seen(name, channel, int(first), int(last), int(previous or 0), exact_runs or bool(stream)),)
+        return (_depth(name, channel, (first, last, previous), exact=exact_runs or bool(stream)),)
     head = payload[:_SCAN_BYTES]
     start = _HEAD.match(head)
     at = start.end() if start is not None else 0
@@ -53,12 +53,18 @@ def peek(payload: bytes, *, exact_runs: bool = True) -> Sequence[Seen]:
         ids = _DEPTH.search(head, symbol.end())
         if ids is None:
             return ()
-        exact = exact_runs or start is not None
-        return (Seen(name, channel, int(ids[1]), int(ids[2]), int(ids[3] or 0), gapless=exact),)
+        return (_depth(name, channel, ids.groups(), exact=exact_runs or start is not None),)
     pattern = _NUMBERS.get(kind[1])
     found = pattern.search(head, kind.end()) if pattern is not None else None
     number = int(found[1]) if found is not None else 0
     return (Seen(name, channel, number, number, gapless=False),)
+
+
+def _depth(symbol: str, channel: str, ids: Sequence[bytes | None], *, exact: bool) -> Seen:
+    if not exact:
+        return Seen(symbol, channel, gapless=False)
+    first, last, previous = (int(each or 0) for each in ids)
+    return Seen(symbol, channel, first, last, previous)
 
 
 def _untyped(head: bytes, at: int, start: re.Match[bytes] | None) -> Sequence[Seen]:
