@@ -20,6 +20,10 @@ from virtufin_examples.bus.dapr import DaprBus
 from virtufin_examples.bus.embedded import EmbeddedRuntime
 from virtufin_examples.frames import BATCH_CONTENT_TYPE, BATCH_EVENT_TYPE, Frame, encode_batch
 
+TRADE = (
+    b'[{"T":"t","S":"FAKEPACA","i":1,"x":"D","p":126.55,"s":1,"c":["@"],"t":"2021-02-22T15:51:44.208Z","z":"C"}]'
+)
+
 async def main():
     runtime = EmbeddedRuntime()
     address = (await runtime.start()).grpc
@@ -29,7 +33,7 @@ async def main():
     sequence = 1
     while not stop.done():
         frames = [
-            Frame("alpaca-ticks", "c", 1, sequence + index, time.time_ns(), b'{"T":"t","S":"FAKEPACA"}')
+            Frame("alpaca-ticks", "c", 1, sequence + index, time.time_ns(), TRADE)
             for index in range(3)
         ]
         await bus.publish(
@@ -58,7 +62,7 @@ def feed() -> Iterator[str]:
 
 
 def test_the_document_has_its_examples() -> None:
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 9
 
 
 @pytest.mark.parametrize("source", EXAMPLES, ids=range(len(EXAMPLES)))

@@ -6,11 +6,14 @@ import datetime as dt
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.venues.alpaca._time import NANOSECONDS, Timestamp
+
+_S = TypeVar("_S", bound=msgspec.Struct)
 
 MSGPACK_CONTENT_TYPE = "application/msgpack"
 _TIMESTAMP_EXTENSION = -1
@@ -83,7 +86,8 @@ def transcode(payload: bytes, encoding: WireEncoding) -> bytes:
     return payload if encoding_of(payload) is encoding else encode(decode(payload), encoding)
 
 
-def _struct_hook(kind: type, value: object) -> object:
+def struct_hook(kind: type, value: object) -> object:
+    """Read what msgspec has no type for: a `Timestamp`."""
     if kind is not Timestamp:
         raise NotImplementedError(f"{kind.__name__} cannot be read")
     if isinstance(value, dt.datetime):
@@ -102,9 +106,9 @@ class Answer:
     binary: bool
 
 
-def read_struct(value: object, kind: type[msgspec.Struct]) -> msgspec.Struct:
+def read_struct(value: object, kind: type[_S]) -> _S:
     """Turn a decoded message into its struct; `InvalidInputError` names the field that does not fit."""
     try:
-        return msgspec.convert(value, kind, dec_hook=_struct_hook)
+        return msgspec.convert(value, kind, dec_hook=struct_hook)
     except msgspec.ValidationError as error:
         raise InvalidInputError(f"message: {error}") from error
