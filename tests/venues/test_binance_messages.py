@@ -154,6 +154,38 @@ def test_peek_concludes_no_hole_where_runs_mix():
     assert peek(combined("bnbbtc@depth", DEPTH), exact_runs=False)[0].gapless
 
 
+@st.composite
+def events(draw):
+    """An event in Binance's order of fields, raw or combined, with any names and numbers of 64 bits."""
+    number = st.integers(1, 2**63 - 1)
+    kind = draw(st.sampled_from(["depthUpdate", "trade", "aggTrade", "kline"]))
+    name = draw(st.text("ABCXYZ0123456789_币", min_size=1, max_size=12))
+    event = {"e": kind, "E": draw(number)}
+    if kind == "depthUpdate" and draw(st.booleans()):
+        event["T"] = draw(number)
+    event["s"] = name
+    if kind == "depthUpdate":
+        event |= {"U": draw(number), "u": draw(number)}
+        event |= {"pu": draw(number)} if draw(st.booleans()) else {}
+        event |= {"b": [["1.0", "2.0"]], "a": []}
+    elif kind != "kline":
+        event |= {{"trade": "t", "aggTrade": "a"}[kind]: draw(number), "p": "1.0"}
+    stream = draw(st.sampled_from(["", f"{name.lower()}@depth@100ms", f"{name.lower()}@x"]))
+    return event, stream
+
+
+@given(events())
+def test_peek_finds_what_a_full_parse_finds(case):
+    event, stream = case
+    encoded = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+    (seen,) = peek(combined(stream, encoded) if stream else encoded)
+    assert (seen.symbol, seen.channel) == (event["s"], stream.partition("@")[2] or event["e"])
+    number = event.get("t", 0) or (event["a"] if event["e"] == "aggTrade" else 0)
+    expected = (event["U"], event["u"], event.get("pu", 0)) if "U" in event else (number, number, 0)
+    assert (seen.first, seen.last, seen.previous) == expected
+    assert seen.gapless == (event["e"] == "depthUpdate")
+
+
 @given(
     st.binary(max_size=400)
     | st.sampled_from([DEPTH, FUTURES, TICKER, PARTIAL]).flatmap(

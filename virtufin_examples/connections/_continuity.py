@@ -49,17 +49,21 @@ class Continuity:
         symbols, runs, came_ns = self._symbols, self._last, self._came_ns
         for index, payload in enumerate(payloads):
             for seen in peek(payload):
-                symbols.add(seen.symbol)
-                if not seen.last:
+                number, symbol = seen.last, seen.symbol
+                symbols.add(symbol)
+                if not number:
                     continue
-                key = (seen.channel, seen.symbol)
-                last = runs.get(key, 0)
-                if seen.last < last:
-                    self._fell_from[key] = last
-                elif leaves_hole(seen, last) and not self._goes_on(key, seen):
-                    end = seen.previous or seen.first - 1
-                    holes.append(Hole(seen.symbol, last + 1, end, came_ns[key], index))
-                runs[key] = seen.last
+                key = (seen.channel, symbol)
+                last = runs.get(key)
+                if (
+                    last is not None and seen.first != last + 1
+                ):  # what almost every frame is needs no closer look
+                    if number < last:
+                        self._fell_from[key] = last
+                    elif leaves_hole(seen, last) and not self._goes_on(key, seen):
+                        end = seen.previous or seen.first - 1
+                        holes.append(Hole(symbol, last + 1, end, came_ns[key], index))
+                runs[key] = number
                 came_ns[key] = received_ns
         return holes
 

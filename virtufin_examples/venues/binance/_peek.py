@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 
@@ -9,13 +10,17 @@ from virtufin_examples.venues import Seen
 
 _SCAN_BYTES = 320
 _HEAD = re.compile(rb'\{"stream":"(?:([^"@!]{1,40})@)?([^"]{1,60})","data":')
+_STREAM = re.compile(rb'[^"@!]{1,40}@([^"]{1,60})')
 _TYPE = re.compile(rb'\{"e":"([^"]{1,24})"')
 _SYMBOL = re.compile(rb'"s":"([^"]{1,40})"')
 _DEPTH = re.compile(rb'"U":(\d{1,19}),"u":(\d{1,19})(?:,"pu":(\d{1,19}))?')
-_USUAL = re.compile(
-    rb'(?:\{"stream":"[^"@!]{1,40}@([^"]{1,60})","data":)?\{"e":"depthUpdate","E":\d{1,19},(?:"T":\d{1,19},)?'
+_EVENT = (
+    rb'\{"e":"depthUpdate","E":\d{1,19},(?:"T":\d{1,19},)?'
     rb'"s":"([^"]{1,40})","U":(\d{1,19}),"u":(\d{1,19})(?:,"pu":(\d{1,19}))?'
 )
+_COMBINED = re.compile(rb'\{"stream":"([^"]{1,101})","data":' + _EVENT)
+_RAW = re.compile(_EVENT)
+_DEPTH_UPDATE = "depthUpdate"
 _NUMBERS = {
     b"trade": re.compile(rb'"t":(\d{1,19})'),
     b"aggTrade": re.compile(rb'"a":(\d{1,19})'),
@@ -32,12 +37,33 @@ def peek(payload: bytes, *, exact_runs: bool = True) -> Sequence[Seen]:
     On a raw socket the channel is the event's type; `exact_runs` is False where two runs of one symbol may
     mix there: their numbers tell nothing, and are left out. Ids of trades and book tickers only rise.
     """
-    usual = _USUAL.match(payload)  # one match for what almost every frame is
+    usual = _COMBINED.match(payload)  # one match for what almost every frame is
     if usual is not None:
-        stream, symbol_name, first, last, previous = usual.groups(b"")
-        channel = stream.decode("utf-8", "replace") or "depthUpdate"
-        name = symbol_name.decode("utf-8", "replace")
-        return (_depth(name, channel, (first, last, previous), exact=exact_runs or bool(stream)),)
+        stream, symbol, first, last, previous = usual.groups()
+        return (
+            Seen(_text(symbol), _channel(stream), int(first), int(last), int(previous) if previous else 0),
+        )
+    usual = _RAW.match(payload) if exact_runs else None
+    if usual is not None:
+        symbol, first, last, previous = usual.groups()
+        return (Seen(_text(symbol), _DEPTH_UPDATE, int(first), int(last), int(previous) if previous else 0),)
+    return _rarer(payload, exact_runs=exact_runs)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _channel(stream: bytes) -> str:
+    """Return what a stream's name has behind the symbol."""
+    name = _STREAM.fullmatch(stream)
+    return _text(name[1] if name is not None else stream)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _text(raw: bytes) -> str:
+    """Return the same string for the same name: no decoding, and its hash is known."""
+    return raw.decode("utf-8", "replace")
+
+
+def _rarer(payload: bytes, *, exact_runs: bool) -> Sequence[Seen]:
     head = payload[:_SCAN_BYTES]
     start = _HEAD.match(head)
     at = start.end() if start is not None else 0
@@ -47,24 +73,19 @@ def peek(payload: bytes, *, exact_runs: bool = True) -> Sequence[Seen]:
     symbol = _SYMBOL.search(head, kind.end())
     if symbol is None:
         return ()
-    name = symbol[1].decode("utf-8", "replace")
-    channel = (start[2] if start is not None else kind[1]).decode("utf-8", "replace")
+    name = _text(symbol[1])
+    channel = _text(start[2] if start is not None else kind[1])
     if kind[1] == b"depthUpdate":
         ids = _DEPTH.search(head, symbol.end())
         if ids is None:
             return ()
-        return (_depth(name, channel, ids.groups(), exact=exact_runs or start is not None),)
+        if start is None and not exact_runs:
+            return (Seen(name, channel, gapless=False),)
+        return (Seen(name, channel, int(ids[1]), int(ids[2]), int(ids[3] or 0)),)
     pattern = _NUMBERS.get(kind[1])
     found = pattern.search(head, kind.end()) if pattern is not None else None
     number = int(found[1]) if found is not None else 0
     return (Seen(name, channel, number, number, gapless=False),)
-
-
-def _depth(symbol: str, channel: str, ids: Sequence[bytes | None], *, exact: bool) -> Seen:
-    if not exact:
-        return Seen(symbol, channel, gapless=False)
-    first, last, previous = (int(each or 0) for each in ids)
-    return Seen(symbol, channel, first, last, previous)
 
 
 def _untyped(head: bytes, at: int, start: re.Match[bytes] | None) -> Sequence[Seen]:
