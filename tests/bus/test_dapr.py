@@ -384,6 +384,22 @@ async def test_a_call_without_an_answer_ends_at_its_deadline(served: Served) -> 
             await bus.publish("ticks", b"", content_type="text/plain")
 
 
+async def test_a_subscription_is_renewed(served: Served, bus: DaprBus) -> None:
+    subscription = await bus.subscribe("ticks")
+    reader = aiter(subscription)
+    await bus.publish("ticks", b"1", content_type="text/plain")
+    assert (await anext(reader)).event.data == b"1"
+    await served.dapr.in_force.get()
+    assert subscription.received == 1
+
+    await subscription.renew()
+    await served.dapr.in_force.get()
+
+    await bus.publish("ticks", b"2", content_type="text/plain")
+    assert (await anext(reader)).event.data == b"2"
+    assert (subscription.received, subscription.breaks) == (1, 1)
+
+
 async def test_nothing_listens(unused_tcp_port_factory) -> None:
     async with opened(f"127.0.0.1:{unused_tcp_port_factory()}") as bus:
         with pytest.raises(UnavailableError, match="is the sidecar or the embedded runtime running"):

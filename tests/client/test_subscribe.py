@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import subprocess
@@ -22,10 +23,11 @@ from virtufin_examples._generated.virtufin.v1 import (
     gateway_pb2,
     gateway_pb2_grpc,
 )
-from virtufin_examples.bus import CLOUDEVENT_JSON
+from virtufin_examples.bus import CLOUDEVENT_JSON, Event
+from virtufin_examples.bus._dapr_stream import DaprStream
 from virtufin_examples.bus.dapr import DaprBus
 from virtufin_examples.bus.embedded import EmbeddedRuntime
-from virtufin_examples.client import ApiClient, Subscription, subscribe, subscribe_blocking
+from virtufin_examples.client import ApiClient, Subscription, _subscription, subscribe, subscribe_blocking
 from virtufin_examples.client._sidecar import own_app_id
 from virtufin_examples.errors import InvalidInputError, PreconditionError, UnavailableError
 from virtufin_examples.frames import (
@@ -266,6 +268,34 @@ async def test_readers_of_one_app_id_are_told_that_they_share(
         while items.frames < 30:
             await anext(items)
     assert "does another program read with the same app id" in caplog.text
+
+
+async def test_a_subscription_that_kafka_ended_with_an_earlier_one_is_opened_anew(
+    runtime: str, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams: list[DaprStream] = []
+    next_event = DaprStream.next_event
+
+    async def mute_at_first(stream: DaprStream) -> Event | None:
+        if stream not in streams:
+            streams.append(stream)
+        event = await next_event(stream)
+        while event is not None and stream in streams[:2]:
+            event = await next_event(stream)
+        return event
+
+    monkeypatch.setattr(DaprStream, "next_event", mute_at_first)
+    monkeypatch.setattr(_subscription, "_MUTE", {"pubsub.in-memory"})
+    async with asyncio.timeout(15), subscribe(TOPIC, dapr=runtime, silent_seconds=0.1) as items:
+        assert isinstance(await anext(items), Silent)
+        for sequence in itertools.count(1):
+            await publisher.batch(sequence)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    while not isinstance(item := await anext(items), Frame):
+                        pass
+                assert item.sequence == sequence
+                return
 
 
 async def test_a_foreign_message_is_counted_and_reported_once(

@@ -89,6 +89,8 @@ class DaprSubscription:
         )
         self._inbox: Inbox[DaprDelivery] = Inbox(INBOX_BYTES)
         self._breaks = 0
+        self._received = 0
+        self._renewing = False
         self._closing = False
         self._stream: DaprStream | None = None
         self._task: asyncio.Task[None] | None = None
@@ -97,6 +99,17 @@ class DaprSubscription:
     def breaks(self) -> int:
         """How often the stream broke."""
         return self._breaks
+
+    @property
+    def received(self) -> int:
+        """How many events the present stream has brought."""
+        return self._received
+
+    async def renew(self) -> None:
+        """End the stream and open another one; `breaks` counts it."""
+        if self._stream is not None:
+            self._renewing = True
+            await self._stream.close()
 
     async def start(self) -> None:
         """Return once the subscription is in force; raises a `VirtufinError` when it cannot be."""
@@ -162,11 +175,16 @@ class DaprSubscription:
 
     async def _read(self, stream: DaprStream) -> VirtufinError:
         """Read until the stream breaks; return why it did."""
+        self._received, self._renewing = 0, False
         try:
             while (event := await stream.next_event()) is not None:
+                self._received += 1
                 await self._inbox.put(DaprDelivery(event, stream), len(event.data))
         except grpc.aio.AioRpcError as error:
             return bus_error(error, f"subscription of {self._topic}", self._endpoint)
+        except asyncio.CancelledError:  # gRPC's word for a call that we ended
+            if not self._renewing or self._closing:
+                raise
         return UnavailableError(f"Dapr at {self._endpoint} ended the stream")
 
     async def _reopen(self, attempt: int) -> tuple[DaprStream, int]:

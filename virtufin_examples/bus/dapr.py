@@ -37,7 +37,7 @@ from virtufin_examples.errors import (
     UnavailableError,
 )
 
-__all__ = ["CALL_TIMEOUT_SECONDS", "MAX_MESSAGE_BYTES", "DaprBus", "SidecarInfo"]
+__all__ = ["CALL_TIMEOUT_SECONDS", "MAX_MESSAGE_BYTES", "DaprBus", "DaprSubscription", "SidecarInfo"]
 
 CALL_TIMEOUT_SECONDS = 10.0
 """For a unary call; Dapr itself sets no deadline at all."""

@@ -6,15 +6,15 @@ import asyncio
 import inspect
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from virtufin_examples.bus import Ack, BusSubscription, Delivery
-from virtufin_examples.bus.dapr import DaprBus
+from virtufin_examples.bus import Ack, Delivery
+from virtufin_examples.bus.dapr import DaprBus, DaprSubscription
 from virtufin_examples.client._sidecar import SidecarFinder
 from virtufin_examples.client._topic_reading import TopicReading
 from virtufin_examples.frames import (
@@ -36,6 +36,9 @@ _NS_PER_SECOND = 1_000_000_000
 _PAUSE_NS = 100_000_000
 """What a reader's pause between two pulls counts for at most. While it is away nothing is read, so what would
 fill a hole may be there already. Well below the window."""
+_MUTE = frozenset(("pubsub.kafka",))
+"""Components of Dapr that can end a new subscription together with an earlier one of the topic, as when a
+program was killed and is back within a second: it stays open and brings nothing for good. It is renewed."""
 _HINT_SECONDS = 1.0
 
 
@@ -57,7 +60,8 @@ class Subscription:
         self._readings = tuple(self.topics.values())
         self._finder = finder
         self._bus: DaprBus | None = None
-        self._sources: list[BusSubscription] = []
+        self._sources: list[DaprSubscription] = []
+        self._renewable: dict[TopicReading, list[DaprSubscription]] = defaultdict(list)
         self._taking: dict[asyncio.Task[Delivery | None], tuple[AsyncIterator[Delivery], TopicReading]] = {}
         self._ready: deque[Item] = deque()
         self._zero_ns = 0  # the merger's clock starts at 0 and stands still while the reader is away
@@ -80,10 +84,13 @@ class Subscription:
             info = await self._bus.sidecar()
             info.require(sidecar.pubsub_name, "pubsub", setting="VIRTUFIN_PUBSUB_NAME")
             self.on_dapr = not info.is_embedded
+            may_be_mute = info.components[sidecar.pubsub_name] in _MUTE
             for reading in self._readings:
                 for topic in (events_topic(reading.topic), reading.topic):
                     source = await self._bus.subscribe(topic)
                     self._sources.append(source)
+                    if may_be_mute:
+                        self._renewable[reading].append(source)
                     self._take(aiter(source), reading)
         except BaseException:
             await self.close()
@@ -275,8 +282,12 @@ class Subscription:
         now_ns = self._now_ns()
         silent: list[Silent] = []
         for reading in self._readings:
-            for item in reading.advance(now_ns):
+            items = reading.advance(now_ns)
+            for item in items:
                 (silent if isinstance(item, Silent) else self._ready).append(item)  # type: ignore[arg-type]
+            if any(isinstance(item, Gap | Silent) for item in items):
+                mute = [source for source in self._renewable[reading] if not source.received]
+                await asyncio.gather(*(source.renew() for source in mute))
         for each in silent:
             await self._tell_silence(each, now_ns)
 
