@@ -73,6 +73,7 @@ def test_edits_are_followed_without_a_gap_for_the_others(start, file):
         "removed": [],
         "connections": 3,
         "workers": 2,
+        "unchecked": "",
     }
     until_frame_of(run, "XRPUSDT")
 

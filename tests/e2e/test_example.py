@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.e2e.conftest import SCRIPT, control
+from tests.e2e.conftest import ROOT, SCRIPT, control
 from tests.workers.variants import WITHOUT_SEND_RAW
 from virtufin_examples.client import ApiClient, Engine, FeedSettings, Step, open_feed
 from virtufin_examples.errors import VirtufinError
@@ -67,6 +67,36 @@ def books_of(frames: list[dict]) -> dict[str, OrderBook]:
             if message.get("T") == "o":
                 books.setdefault(message["S"], OrderBook(message["S"])).apply(message)
     return books
+
+
+def test_edits_of_the_settings_are_followed_without_a_gap_for_the_others(start, tmp_path):
+    def save(symbols: list[str], **change: object) -> None:
+        beside = tmp_path / "settings.new"
+        settings = json.loads((ROOT / "settings" / "settings.alpaca.json").read_text())
+        beside.write_text(json.dumps({**settings, "symbols": symbols, **change}))
+        beside.replace(file)
+
+    def until_frame_of(symbol: str) -> None:
+        run.until(lambda line: line.get("event") == "frame" and f'"S":"{symbol}"' in line["data"])
+
+    file = tmp_path / "ticks.json"
+    save(["BTC/USD", "ETH/USD"])
+    run = start(SCRIPT, "--json", "--engine", "python", "--settings", file)
+    until_frame_of("ETH/USD")
+    save(["BTC/USD", "SOL/USD"])
+    changed = run.event("symbols")
+    assert (changed["added"], changed["removed"]) == (["SOL/USD"], ["ETH/USD"])
+    assert (changed["connections"], changed["workers"]) == (1, 1)
+    until_frame_of("SOL/USD")
+    save(["BTC/USD"], topic="other")
+    assert "topic" in run.event("refused")["message"]
+    until_frame_of("BTC/USD")
+
+    run.process.terminate()
+    assert run.end() == 0, "".join(run.stderr)
+    assert run.lines[-1]["gaps"] == 0
+    found = sequences(run.events("frame"))
+    assert found == list(range(1, len(found) + 1))
 
 
 async def test_without_its_send_raw_the_dll_leaves_the_feed_unauthenticated(

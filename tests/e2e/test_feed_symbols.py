@@ -22,7 +22,7 @@ def test_an_alpaca_feed_gets_a_symbol_more_and_one_less(start, simulator, platfo
         return program
 
     assert symbols("add", run_id, "SOL/USD").lines == [
-        {"event": "symbols", "feed": run_id, "added": ["SOL/USD"], "removed": []}
+        {"event": "symbols", "feed": run_id, "added": ["SOL/USD"], "removed": [], "unchecked": ""}
     ]
     assert books(simulator) == ["BTC/USD", "ETH/USD", "SOL/USD"]
     assert symbols("remove", "books", "BTC/USD").lines[-1]["removed"] == ["BTC/USD"]

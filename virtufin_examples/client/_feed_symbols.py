@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from virtufin_examples.client._acknowledged import await_acknowledged
 from virtufin_examples.client._close_feed import CLOSE_SECONDS
 from virtufin_examples.client._layout import Edit, Opening, Part, Plan, plan_change
-from virtufin_examples.client._shield import finish
+from virtufin_examples.client._shield import undone_by
 from virtufin_examples.client._steps import Steps
 from virtufin_examples.client._together import together
 from virtufin_examples.client._traded import why_unchecked
 from virtufin_examples.client._venue_port import Change
-from virtufin_examples.errors import VirtufinError
 
 if TYPE_CHECKING:
     from virtufin_examples.client._engine import Engine
@@ -76,7 +75,7 @@ class FeedSymbols:
         before = {part.connection for part in builder.parts}
         adding = [edit for edit in plan.edits if edit.add]
         new_workers: list[str] = []
-        try:
+        async with undone_by(lambda: self._undo(adding, before, new_workers), limit_seconds=CLOSE_SECONDS):
             fresh = sum(not opening.worker for opening in plan.openings)
             if fresh:
                 _, new_workers = await builder.start_workers(self._engine, fresh, Steps(None))
@@ -87,12 +86,6 @@ class FeedSymbols:
             await together(builder.change(edit.part, {Change.SUBSCRIBE: edit.add}) for edit in adding)
             opened = [Edit(part, part.symbols) for part in builder.parts if part.connection not in before]
             await self._confirmed([*(Edit(edit.part, edit.add) for edit in adding), *opened])
-        except BaseException as error:
-            try:
-                await finish(self._undo(adding, before, new_workers), limit_seconds=CLOSE_SECONDS)
-            except VirtufinError as trouble:
-                error.add_note(f"then undoing it failed: {trouble}")
-            raise
 
     async def _undo(self, adding: Sequence[Edit], before: set[str], new_workers: Sequence[str]) -> None:
         builder = self._builder

@@ -15,12 +15,12 @@ from virtufin_examples.client._feed_builder import CHANNEL_TAG, send
 from virtufin_examples.client._layout import Edit, Part, Plan, spread
 from virtufin_examples.client._open_feed import new_run_id
 from virtufin_examples.client._requests import Requests
-from virtufin_examples.client._shield import finish
+from virtufin_examples.client._shield import undone_by
 from virtufin_examples.client._together import together
 from virtufin_examples.client._traded import why_unchecked
 from virtufin_examples.client._venue import venue_named
 from virtufin_examples.client._venue_port import Change, Venue
-from virtufin_examples.errors import InvalidInputError, NotFoundError, PreconditionError, VirtufinError
+from virtufin_examples.errors import InvalidInputError, NotFoundError, PreconditionError
 
 if TYPE_CHECKING:
     from virtufin_examples.client._api import ApiClient
@@ -113,16 +113,10 @@ class _Changing:
         """Add, then remove; what cannot be added is taken back."""
         adding = [Edit(edit.part, add=edit.add) for edit in plan.edits if edit.add]
         removing = [Edit(edit.part, remove=edit.remove) for edit in plan.edits if edit.remove]
-        try:
-            await self._tell(Change.SUBSCRIBE, [(edit.part, edit.add) for edit in adding])
+        added = [(edit.part, edit.add) for edit in adding]
+        async with undone_by(lambda: self._tell(Change.UNSUBSCRIBE, added), limit_seconds=CLOSE_SECONDS):
+            await self._tell(Change.SUBSCRIBE, added)
             await self._confirmed(adding)
-        except BaseException as error:
-            undo = self._tell(Change.UNSUBSCRIBE, [(edit.part, edit.add) for edit in adding])
-            try:
-                await finish(undo, limit_seconds=CLOSE_SECONDS)
-            except VirtufinError as trouble:
-                error.add_note(f"then undoing it failed: {trouble}")
-            raise
         await self._tell(Change.UNSUBSCRIBE, [(edit.part, edit.remove) for edit in removing])
         await self._confirmed(removing)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
 
-from virtufin_examples.errors import DeadlineError
+from virtufin_examples.errors import DeadlineError, VirtufinError
 
 
 async def finish(work: Coroutine[object, object, None], *, limit_seconds: float) -> None:
@@ -33,3 +34,18 @@ async def finish(work: Coroutine[object, object, None], *, limit_seconds: float)
             task.exception()  # retrieved: the cancellation is what the caller hears
         raise cancelled
     task.result()
+
+
+@contextlib.asynccontextmanager
+async def undone_by(
+    undo: Callable[[], Coroutine[object, object, None]], *, limit_seconds: float
+) -> AsyncIterator[None]:
+    """Undo what the body has begun when it raises or is cancelled; where that fails, its error says so."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            await finish(undo(), limit_seconds=limit_seconds)
+        except VirtufinError as trouble:
+            error.add_note(f"then undoing it failed: {trouble}")
+        raise

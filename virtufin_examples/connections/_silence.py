@@ -2,7 +2,7 @@
 
 A venue may confirm a subscription and not make it. Asking again costs one message and no gap; another socket
 costs a gap. Both are tried ever more rarely, so that a market that is quiet for a reason nobody knows (a
-holiday, a halt) sees four messages and two connects an hour at the most.
+holiday, a halt) sees four of either an hour at the most.
 """
 
 from __future__ import annotations
