@@ -26,8 +26,9 @@ from virtufin_examples.errors import PreconditionError, UnavailableError, Virtuf
 
 SENDER = "benchmarks.throughput.sender"
 READER = "benchmarks.throughput.reader"
-_AT_ONCE = 32
-"""Calls to the gateway that may wait for their answers together."""
+_AT_ONCE = 128
+"""Calls to the gateway that wait for their answers together: what they write of the connections' list is
+written together."""
 
 
 @dataclass(frozen=True, slots=True)

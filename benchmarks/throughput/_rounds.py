@@ -13,7 +13,7 @@ import msgspec
 
 from benchmarks.throughput._contenders import CONTENDERS, OURS_BATCH, OURS_FRAME, run_ours
 from benchmarks.throughput._field import Field, Load, Outcome, open_field
-from benchmarks.throughput._scaling import Sweeps, run_sweeps, sweep_connections
+from benchmarks.throughput._scaling import Sweeps, run_most_connections, run_sweeps
 from benchmarks.throughput.reader import Read
 from benchmarks.throughput.sender import text_frame
 from virtufin_examples.errors import VirtufinError
@@ -105,10 +105,8 @@ def run_data(plan: DataPlan, say: Callable[[str], object]) -> DataFigures:
                 latency = await _latencies(field, plan, say)
                 swept = await run_sweeps(field, plan.sweeps, plan.seconds, say)
             async with open_field(Path(folder), say, peers=False) as fresh:
-                sweeps = plan.sweeps
-                swept["connections"], idle_bytes, problems = await sweep_connections(
-                    fresh, sweeps.connections, sweeps.rounds, plan.seconds, say
-                )
+                most, idle_bytes, problems = await run_most_connections(fresh, plan.sweeps, plan.seconds, say)
+            swept["connections"] += most
             return DataFigures(rows, latency, swept, idle_bytes, _bus_megabytes(), problems)
 
     return asyncio.run(work())

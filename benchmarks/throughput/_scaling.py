@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks._processes import command_line, memory_of
 from benchmarks.throughput._contenders import run_ours
 from benchmarks.throughput._field import Field, Load, Outcome
+from virtufin_examples.errors import VirtufinError
 
 _CHUNK = 65536
 _SPARE_FILES = 500
 _FRAMES_A_SECOND = {150: 200_000, 500: 150_000, 2000: 60_000, 8000: 15_000, 32_000: 4000}
-_ONCE_ABOVE = 100
-"""Connections that take long to open are opened in one round."""
+_MOST_SECONDS = 150.0
+"""For opening the most connections, and their frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ Swept = dict[str, list[dict[str, float]]]
 
 
 async def run_sweeps(field: Field, plan: Sweeps, seconds: float, say: Callable[[str], object]) -> Swept:
-    """Return points (`x`, `frames_a_second`) by what is varied, all but the connections."""
-    swept: Swept = {"frame size": [], "topics": [], "subscribers": []}
+    """Return points (`x`, `frames_a_second`) by what is varied; the most connections are none of them."""
+    swept: Swept = {"frame size": [], "topics": [], "subscribers": [], "connections": []}
     frames = int(_FRAMES_A_SECOND[150] * seconds)
 
     def point(name: str, x: int, outcome: Outcome) -> None:
@@ -50,38 +52,42 @@ async def run_sweeps(field: Field, plan: Sweeps, seconds: float, say: Callable[[
         for subscribers in plan.subscribers:
             load = Load(150, _CHUNK, frames)
             point("subscribers", subscribers, await run_ours(field, load, subscribers=subscribers))
+        for connections in plan.connections[:-1]:
+            if not _file_problem(connections):
+                load = Load(150, _CHUNK, max(frames, 100 * connections), connections=connections)
+                point("connections", connections, await run_ours(field, load))
     return swept
 
 
-async def sweep_connections(
-    field: Field, counts: Sequence[int], rounds: int, seconds: float, say: Callable[[str], object]
+async def run_most_connections(
+    field: Field, plan: Sweeps, seconds: float, say: Callable[[str], object]
 ) -> tuple[list[dict[str, float]], dict[str, int], list[str]]:
-    """Return points as `run_sweeps` does, memory by connections, and what could not be measured.
+    """Return the last point of the connections, memory by idle connections, and what could not be measured.
 
-    On a platform that has done nothing yet, whose memory is its own: the connections are opened step by step,
-    and the frames come over all of them first.
+    On a platform that has done nothing yet, whose memory is its own: they are opened step by step, and then
+    the frames come over all of them.
     """
     points: list[dict[str, float]] = []
     idle_bytes: dict[str, int] = {}
-    problems = [_file_problem(count) for count in counts if _file_problem(count)]
-    possible = sorted(count for count in counts if not _file_problem(count))
+    problems = [problem for problem in map(_file_problem, plan.connections) if problem]
+    *steps, most = sorted(count for count in plan.connections if not _file_problem(count))
     manager = next(pid for pid in field.platform if "cli websocketmanager" in command_line(pid))
-    frames = int(_FRAMES_A_SECOND[150] * seconds)
 
     def look(count: int) -> None:
         idle_bytes[str(count)] = memory_of([manager]).own[manager]
+        say(f"{count} connections, idle")
 
-    say(f"up to {possible[-1]} connections, idle")
-    everything = Load(150, _CHUNK, max(frames, 100 * possible[-1]), connections=possible[-1])
-    outcome = await run_ours(field, everything, look=look, steps=possible[:-1])
-    points.append({"x": possible[-1], "frames_a_second": outcome.rate})
-    for number in range(rounds):
-        for count in possible[:-1]:
-            if number and count > _ONCE_ABOVE:
-                continue
-            say(f"{count} connections")
-            load = Load(150, _CHUNK, max(frames, 100 * count), connections=count)
-            points.append({"x": count, "frames_a_second": (await run_ours(field, load)).rate})
+    frames = max(int(_FRAMES_A_SECOND[150] * seconds), 100 * most)
+    try:
+        async with asyncio.timeout(_MOST_SECONDS):
+            outcome = await run_ours(
+                field, Load(150, _CHUNK, frames, connections=most), look=look, steps=steps
+            )
+            points.append({"x": most, "frames_a_second": outcome.rate})
+    except TimeoutError:
+        problems.append(f"{most} connections: not done within {_MOST_SECONDS:g} s")
+    except VirtufinError as error:
+        problems.append(f"{most} connections: {error}")
     return points, idle_bytes, problems
 
 
