@@ -23,6 +23,9 @@ _TOO_LARGE = {
 }
 """What says in the details of an error that a message is too large: gRPC, daprd, NATS and Kafka's client."""
 
+_NOT_ALLOWED = "is not allowed"
+"""What daprd says of a topic outside an app id's scopes."""
+
 
 def bus_error(error: grpc.aio.AioRpcError, what: str, endpoint: str) -> VirtufinError:
     """Return the error for a failed call; `what` says what was tried, as in `publish to ticks`.
@@ -37,6 +40,8 @@ def bus_error(error: grpc.aio.AioRpcError, what: str, endpoint: str) -> Virtufin
     for words, fix in _TOO_LARGE.items():
         if words in details:
             return ResourceLimitError(message, hint=fix)
+    if _NOT_ALLOWED in details:  # daprd's status for a subscription is another one than for a publication
+        status = "PERMISSION_DENIED"
     match status:
         case "UNAVAILABLE":
             return UnavailableError(
