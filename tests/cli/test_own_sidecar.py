@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from deploy.processes import free_port, until
-from tests.cli.conftest import call
-from tests.programs import programs
+from tests.programs import clean_environment, programs
 
 CLI = ("-m", "virtufin_examples.cli")
 PORTS = ("--grpc-port", "0", "--http-port", "0")
@@ -30,8 +32,16 @@ def test_services_wait_for_a_sidecar_that_starts_after_them(tmp_path_factory):
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_without_a_sidecar_gives_up_and_names_the_settings(service):
     port = str(free_port())
-    done = call(service, *PORTS, DAPR_GRPC_PORT=port, DAPR_HEALTH_TIMEOUT="0")
-    assert done.status == 1
-    assert f"Dapr at 127.0.0.1:{port}" in done.err
-    assert "DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT names it" in done.err
-    assert "DAPR_HEALTH_TIMEOUT (0 s) is how long it is waited for" in done.err
+    settings = {"DAPR_GRPC_PORT": port, "DAPR_HEALTH_TIMEOUT": "0"}
+    done = subprocess.run(  # a process of its own: a service configures the logs of its process
+        [sys.executable, *CLI, service, *PORTS],
+        env={**clean_environment(), **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == 1
+    assert f"Dapr at 127.0.0.1:{port}" in done.stderr
+    assert "DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT names it" in done.stderr
+    assert "DAPR_HEALTH_TIMEOUT (0 s) is how long it is waited for" in done.stderr
