@@ -204,6 +204,17 @@ def test_beyond_the_bound_the_oldest_unread_segments_become_one_gap(tmp_path):
     assert disk.live == []
 
 
+def test_full_of_large_records_it_says_so_until_half_of_it_is_free_again(tmp_path):
+    disk = Disk(tmp_path, max_bytes=20_000)
+    for size in (9000, 9000, 3000, 10):
+        disk.append(size)
+    assert disk.files.dropped_frames == 1
+    assert disk.holding.dropping
+    disk.drain()
+    disk.append(10)
+    assert not disk.holding.dropping
+
+
 def test_when_nothing_can_be_dropped_what_does_not_fit_is_not_taken(tmp_path):
     disk = Disk(tmp_path, max_bytes=3000)
     for _ in range(20):

@@ -112,7 +112,7 @@ class Holding:
 
     def claim(self, size: int) -> str:
         """Make room for `size` bytes; return what is in the way, or nothing."""
-        self.dropping = self.dropping and self.bytes + 2 * self.segment_bytes > self.max_bytes
+        self.dropping = self.dropping and self.bytes > self.max_bytes // 2  # one that gave way may be large
         while self.bytes + size > self.max_bytes:
             if not self.make_room():
                 return (
