@@ -7,15 +7,12 @@ spreads so many frames of 150 bytes evenly over all sockets, so many bytes a wri
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import sys
 
-from benchmarks.throughput.sender import text_frame
+from benchmarks.throughput.sender import text_frame, upgrade_answer
 from virtufin_examples.service import allow_many_files
 
 FRAME_BYTES = 150
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _PING = 0x89
 _PONG = b"\x8a\x00"
 _MAX_UNSENT_BYTES = 256 * 1024
@@ -42,17 +39,7 @@ class _Peer(asyncio.Protocol):
         self._request += data
         if b"\r\n\r\n" not in self._request:
             return
-        lines = self._request.split(b"\r\n")
-        key = next(
-            each.partition(b":")[2].strip()
-            for each in lines
-            if each.lower().startswith(b"sec-websocket-key:")
-        )
-        accept = base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
-        transport.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-        )
+        transport.write(upgrade_answer(self._request))
         self._peers.add(transport)
 
     def connection_lost(self, _error: Exception | None) -> None:

@@ -102,21 +102,26 @@ class _Client:
         return said
 
 
-def upgrade(connection: _Socket) -> None:
-    """Answer the opening handshake."""
-    request = b""
-    while b"\r\n\r\n" not in request:
-        request += connection.recv(65536)
+def upgrade_answer(request: bytes) -> bytes:
+    """Return the answer to a whole request for a WebSocket."""
     key = next(
         line.partition(b":")[2].strip()
         for line in request.split(b"\r\n")
         if line.lower().startswith(b"sec-websocket-key:")
     )
     accept = base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
-    connection.sendall(
+    return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
+
+
+def upgrade(connection: _Socket) -> None:
+    """Answer the opening handshake."""
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += connection.recv(65536)
+    connection.sendall(upgrade_answer(request))
 
 
 class Sender:

@@ -70,11 +70,6 @@ class Stream:
         """Whether more sequences should be reserved."""
         return self._sequencer.is_low
 
-    @property
-    def hides_break(self) -> bool:
-        """Whether there is a break that has not been announced."""
-        return self._break is not None and not self._break.announced
-
     def grant(self, grant: Grant, now_ns: int) -> None:
         """Take an epoch's numbers; after a restart, announce what may be missing."""
         self._sequencer.grant(grant.first_sequence, grant.last_sequence)
@@ -132,10 +127,7 @@ class Stream:
             self.last_received_ns = received_ns
         self.last_frame_epoch = epoch
         self.last_was_binary = binary
-        if self._outlet is not None:
-            self._outlet.put(runs, size)
-        else:
-            self._hold.add(runs, self._monotonic())
+        self._hand_on(runs, size)
 
     def broke(self, cause: Cause) -> None:
         """Note that the socket is gone; the gap is announced when it is mended, or by `stays_broken`.
@@ -149,7 +141,7 @@ class Stream:
         """Announce, once, a break that has not ended: retries go on, or none will be made; or in spite of it
         data come already.
         """
-        if self.hides_break:
+        if self._break is not None and not self._break.announced:
             self._announce_break(epoch, now_ns, ended=False)
 
     def mended(self, epoch: int, now_ns: int) -> Gap | None:
@@ -162,10 +154,7 @@ class Stream:
         Raises `SequencesExhaustedError`.
         """
         runs = self._sequencer.runs(payloads, now_ns, epoch=epoch, simulated=simulated, backfill=True)
-        if self._outlet is not None:
-            self._outlet.put(runs, sum(run.memory_bytes for run in runs))
-        else:
-            self._hold.add(runs, self._monotonic())
+        self._hand_on(runs, sum(run.memory_bytes for run in runs))
 
     def publish_to(self, outlet: Outlet) -> None:
         """Hand what is held to the outlet, and then all that comes.
@@ -256,7 +245,10 @@ class Stream:
         return gap
 
     def _emit(self, marker: Marker) -> None:
+        self._hand_on([marker], MARKER_BYTES)
+
+    def _hand_on(self, items: Sequence[StreamItem], size: int) -> None:
         if self._outlet is not None:
-            self._outlet.put([marker], MARKER_BYTES)
+            self._outlet.put(items, size)
         else:
-            self._hold.add([marker], self._monotonic())
+            self._hold.add(items, self._monotonic())

@@ -13,15 +13,10 @@ from virtufin_examples.gateway._breaker import CircuitBreaker
 from virtufin_examples.gateway._entry import ServiceEntry
 from virtufin_examples.gateway._methods import Schema
 from virtufin_examples.gateway._reflection import Metadata, fetch_schema
-from virtufin_examples.service import MAX_MESSAGE_BYTES
+from virtufin_examples.service import CHANNEL_OPTIONS
 
 _OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.enable_http_proxy", 0),  # a proxy is for the outside world
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    *CHANNEL_OPTIONS,
     # gRPC's own transparent retry could carry a message of the old schema to a new server.
     ("grpc.enable_retries", 0),
 )

@@ -9,22 +9,17 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from virtufin_examples.service._chassis import (
-        MAX_MESSAGE_BYTES,
-        Addresses,
-        Chassis,
-        GrpcService,
-        Readiness,
-    )
+    from virtufin_examples.service._channel import CHANNEL_OPTIONS, MAX_MESSAGE_BYTES
+    from virtufin_examples.service._chassis import Addresses, Chassis, GrpcService, Readiness
     from virtufin_examples.service._files import allow_many_files
     from virtufin_examples.service._http_server import HttpServer
     from virtufin_examples.service._listening import check_free, listen
     from virtufin_examples.service._logs import configure_logging
     from virtufin_examples.service._run import run_until_stopped
 
-_HOMES = dict.fromkeys(
-    ("MAX_MESSAGE_BYTES", "Addresses", "Chassis", "GrpcService", "Readiness"), "_chassis"
-) | {
+_HOMES = dict.fromkeys(("Addresses", "Chassis", "GrpcService", "Readiness"), "_chassis") | {
+    "CHANNEL_OPTIONS": "_channel",
+    "MAX_MESSAGE_BYTES": "_channel",
     "HttpServer": "_http_server",
     "allow_many_files": "_files",
     "check_free": "_listening",
@@ -34,6 +29,7 @@ _HOMES = dict.fromkeys(
 }
 
 __all__ = [
+    "CHANNEL_OPTIONS",
     "MAX_MESSAGE_BYTES",
     "Addresses",
     "Chassis",

@@ -18,12 +18,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from virtufin_examples.service._channel import MAX_MESSAGE_BYTES
 from virtufin_examples.service._http_server import HttpServer
 from virtufin_examples.service._interceptors import ErrorInterceptor, KeyInterceptor
 from virtufin_examples.service._keys import HttpKeyGuard
 from virtufin_examples.service._listening import check_free, listen
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # as daprd is started with --max-body-size 16Mi
 STOP_GRACE_SECONDS = 3.0
 KEEPALIVE_MS = 20_000
 KEEPALIVE_TIMEOUT_MS = 10_000

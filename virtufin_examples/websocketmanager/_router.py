@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2 as pb
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2_grpc as pb_grpc
 from virtufin_examples.errors import NotFoundError, UnavailableError, error_from_status
-from virtufin_examples.service import MAX_MESSAGE_BYTES, Addresses, Chassis, GrpcService, Readiness
+from virtufin_examples.service import CHANNEL_OPTIONS, Addresses, Chassis, GrpcService, Readiness
 from virtufin_examples.settings import PlatformSettings
 from virtufin_examples.websocketmanager._service import SERVICE_NAME
 from virtufin_examples.websocketmanager._shard import shard_of
@@ -26,15 +26,6 @@ CALL_SECONDS = 30.0
 
 COUNTS_SECONDS = 1.0
 """How old the counts may be by which the emptiest shard is found; what is opened meanwhile is added."""
-
-_OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-)
 
 
 class ShardCalls:
@@ -49,7 +40,7 @@ class ShardCalls:
     ) -> None:
         self._targets = tuple(targets)
         self._metadata = (("x-api-key", api_key),) if api_key else ()
-        self._channels = [grpc.aio.insecure_channel(target, options=_OPTIONS) for target in targets]
+        self._channels = [grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS) for target in targets]
         self._stubs: list[Any] = [pb_grpc.WebSocketManagerStub(channel) for channel in self._channels]
         self._clock = clock
         self._counts: list[int] = []

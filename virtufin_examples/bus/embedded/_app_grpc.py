@@ -32,16 +32,8 @@ from virtufin_examples.bus.embedded._content import BINARY_CONTENT_TYPE
 from virtufin_examples.bus.embedded._message import PUBSUB_NAME, Message
 from virtufin_examples.bus.embedded._subscription import SubscriptionKind
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.service import MAX_MESSAGE_BYTES
+from virtufin_examples.service import CHANNEL_OPTIONS
 
-_OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.enable_http_proxy", 0),
-)
 _ACKS = {ack.value: ack for ack in Ack}
 
 _log = structlog.get_logger(__name__)
@@ -51,7 +43,7 @@ class GrpcApp:
     """Calls an app on a port of this machine, without a limit for its answer."""
 
     def __init__(self, port: int, token: str) -> None:
-        self._channel = grpc.aio.insecure_channel(f"{APP_HOST}:{port}", options=_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(f"{APP_HOST}:{port}", options=CHANNEL_OPTIONS)
         metadata = ((PUBSUB_HEADER, PUBSUB_NAME), *(((TOKEN_HEADER, token),) if token else ()))
         # A call waits for an app that is away, so that none fails while the channel connects again.
         self._call: dict[str, Any] = {"metadata": metadata, "wait_for_ready": True}
