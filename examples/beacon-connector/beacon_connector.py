@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from virtufin_examples.errors import InvalidInputError
@@ -18,6 +17,7 @@ from virtufin_examples.venues import (
     Disposition,
     Effect,
     ErrorRule,
+    Heartbeat,
     HttpRequest,
     HttpResponse,
     Leaving,
@@ -29,12 +29,12 @@ from virtufin_examples.venues import (
     Target,
     VenueLimits,
     Verdict,
+    json_of,
+    option_seconds,
 )
 
-SECOND_NS = 1_000_000_000
-BEAT_SECONDS = 5.0
-MAX_RENEW_SECONDS = 3600.0
 LOGIN = b'{"user": "${secret:beacon/user}", "password": "${secret:beacon/password}"}'
+JSON = {"Content-Type": "application/json"}
 EVENT = re.compile(rb'\["event","([^"]{1,64})",(\d{1,19}),')
 
 
@@ -43,52 +43,44 @@ class BeaconSession(Session):
 
     def __init__(self, url: str, options: Mapping[str, str]) -> None:
         super().__init__(url, options)
-        parts = urlsplit(url)
-        scheme = "https" if parts.scheme == "wss" else "http"
-        self.login_url = options.get("login_url", f"{scheme}://{parts.netloc}/login")
-        self.renew_seconds = _seconds(options.get("renew_seconds", "60"))
-        self.token: Credential | None = None
+        self.login_url = options.get("login_url", f"https://{urlsplit(url).netloc}/login")
+        self.renew_seconds = option_seconds(options, "renew_seconds", 60.0, most=3600.0)
+        self.token = Credential("", expires_ns=1)  # one that opens nothing any more
         self.topics: set[str] = set()  # what is wanted, over all sockets
-        self.asked: list[tuple[str, str]] = []  # verb and topic of what this socket has not answered
-        self.beat_ns = 0
-        self.beat_answered = True
+        self.asked: set[tuple[str, str]] = set()  # verb and topic of what this socket has not answered
+        self.heartbeat: Heartbeat = Heartbeat(b'["beat"]', 5.0, is_answered=True)
 
     def before_connect(self, now_ns: int) -> Sequence[HttpRequest]:
-        if self.token is not None and self.token.lasts(now_ns, self.renew_seconds):
+        if self.token.lasts(now_ns, self.renew_seconds):
             return ()
-        headers = {"Content-Type": "application/json"}
-        return (HttpRequest("login", self.login_url, "POST", headers, LOGIN),)
+        return (HttpRequest("login", self.login_url, "POST", JSON, LOGIN),)
 
     def responded(self, request: HttpRequest, response: HttpResponse, now_ns: int) -> Verdict | None:
         if response.status >= 400:
             return super().responded(request, response, now_ns)
         answer = json.loads(response.body)
-        lifetime_ns = int(answer["expires_in"] * SECOND_NS)
-        self.token = Credential(answer["token"], now_ns + lifetime_ns)
+        self.token = Credential(answer["token"], now_ns + int(answer["expires_in"] * 1e9))
         return None
 
     def target(self, now_ns: int) -> Target:
-        assert self.token is not None  # noqa: S101 - before_connect saw to it
         return Target(f"{self.url}?{urlencode({'token': self.token.value})}")
 
     def opened(self) -> None:
         self.asked.clear()
-        self.beat_answered = True
 
     def folds(self, payload: bytes) -> bool:
-        return _read(payload)[0] in {"join", "leave"}
+        return read(payload)[0] != ""
 
     def check(self, payload: bytes, *, binary: bool) -> None:
-        verb, topic = _read(payload)
-        if verb in {"join", "leave"} and not topic:
+        verb, topic = read(payload)
+        if verb and not topic:
             raise InvalidInputError("message: no topic is named", hint='["join", "prices:ABC"]')
 
     def sent(self, payload: bytes, *, binary: bool, lasting: bool = True) -> None:
-        verb, topic = _read(payload)
-        if verb not in {"join", "leave"}:
-            return
-        self.asked.append((verb, topic))
-        if lasting:
+        verb, topic = read(payload)
+        if verb:
+            self.asked.add((verb, topic))
+        if verb and lasting:
             (self.topics.add if verb == "join" else self.topics.discard)(topic)
 
     def subscriptions(self) -> Sequence[Outgoing]:
@@ -97,59 +89,38 @@ class BeaconSession(Session):
     def expects(self) -> int:
         return len(self.asked)
 
-    def answer_seconds(self, payload: bytes) -> float:
-        return 5.0
-
     def is_control(self, payload: bytes) -> bool:
         return not payload.startswith(b'["event"')
 
     def received(self, payload: bytes, *, binary: bool) -> Verdict | None:
-        if not self.is_control(payload):
-            return None
-        match json.loads(payload):
-            case ["joined" | "left" as verb, topic]:
-                self._answered("join" if verb == "joined" else "leave", topic)
+        match json_of(payload):
+            case ["joined" | "left" as answer, str(topic)]:
+                self.asked.discard(("join" if answer == "joined" else "leave", topic))
                 return Acknowledged()
-            case ["refused", topic, reason]:
-                self._answered("join", topic)
+            case ["refused", str(topic), reason]:
+                self.asked.discard(("join", topic))
                 self.topics.discard(topic)
                 return Refused(0, f"{topic}: {reason}", Disposition.NOTE)
             case ["beat"]:
-                self.beat_answered = True
+                self.heartbeat.answered()
         return None
-
-    def _answered(self, verb: str, topic: str) -> None:
-        if (verb, topic) in self.asked:
-            self.asked.remove((verb, topic))
 
     def peek(self, payload: bytes) -> Sequence[Seen]:
         event = EVENT.match(payload)
-        if event is None:
-            return ()
-        number = int(event[2])
-        return (Seen(event[1].decode(), first=number, last=number),)
+        return (Seen(event[1].decode(), first=int(event[2]), last=int(event[2])),) if event else ()
 
     def wanted(self) -> frozenset[str]:
         return frozenset(self.topics)
 
     def symbols_with(self, payload: bytes) -> int:
-        verb, topic = _read(payload)
+        verb, topic = read(payload)
         return len(self.topics | {topic} if verb == "join" else self.topics)
 
-    def live(self, now_ns: int) -> Sequence[Effect]:
-        self.beat_ns = now_ns
-        return ()
-
     def tick(self, now_ns: int) -> Sequence[Effect]:
-        due: list[Effect] = []
-        if self.token is not None and not self.token.lasts(now_ns, self.renew_seconds):
-            due.append(Leaving("the token expires soon"))
-        if now_ns - self.beat_ns >= BEAT_SECONDS * SECOND_NS:
-            if not self.beat_answered:
-                return (Refused(0, "a heartbeat was not answered", Disposition.RETRY),)
-            self.beat_ns, self.beat_answered = now_ns, False
-            due.append(Outgoing(b'["beat"]'))
-        return due
+        due = super().tick(now_ns)  # the heartbeat
+        if self.token.lasts(now_ns, self.renew_seconds):
+            return due
+        return (Leaving("the token expires soon"), *due)
 
 
 class BeaconConnector(Connector):
@@ -173,29 +144,15 @@ class BeaconConnector(Connector):
         return BeaconSession(url, options)
 
     def limits(self, url: str, options: Mapping[str, str]) -> VenueLimits:
-        host = urlsplit(url).netloc
-        return VenueLimits(
-            f"beacon {host}", connects=Budget(60, 60.0), messages=Budget(10, 1.0), sockets=3, symbols=50
-        )
+        scope = f"beacon {urlsplit(url).netloc}"
+        return VenueLimits(scope, connects=Budget(60, 60.0), messages=Budget(10, 1.0), sockets=3, symbols=50)
 
 
-def _read(payload: bytes) -> tuple[str, str]:
-    """Return verb and topic of a message of ours; two empty texts for what is none."""
-    try:
-        message: Any = json.loads(payload)
-    except ValueError:
-        return "", ""
-    if not isinstance(message, list) or not all(isinstance(part, str) for part in message):
-        return "", ""
-    verb, topic, *_ = (*message, "", "")
-    return verb, topic
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0.0 <= seconds <= MAX_RENEW_SECONDS:
-        raise InvalidInputError(f'options: renew_seconds is "{text}"', hint="give 0 to 3600")
-    return seconds
+def read(payload: bytes) -> tuple[str, str]:
+    """Return verb and topic of a join or leave; two empty texts for what is neither."""
+    match json_of(payload):
+        case ["join" | "leave" as verb, str(topic)]:
+            return verb, topic
+        case ["join" | "leave" as verb]:
+            return verb, ""
+    return "", ""

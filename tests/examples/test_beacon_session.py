@@ -45,10 +45,10 @@ def test_a_token_is_renewed_a_minute_before_its_end_and_heartbeats_go_on_meanwhi
     session = logged_in(beacon.session(URL, {}))
     session.opened()
     session.live(0)
-    assert session.tick(4 * SECOND_NS) == []
-    assert session.tick(5 * SECOND_NS) == [Outgoing(b'["beat"]')]
+    assert session.tick(4 * SECOND_NS) == ()
+    assert session.tick(5 * SECOND_NS) == (Outgoing(b'["beat"]'),)
     assert session.received(b'["beat"]', binary=False) is None
-    assert session.tick(41 * SECOND_NS) == [Leaving("the token expires soon"), Outgoing(b'["beat"]')]
+    assert session.tick(41 * SECOND_NS) == (Leaving("the token expires soon"), Outgoing(b'["beat"]'))
 
 
 def test_a_heartbeat_without_an_answer_ends_the_socket(beacon):

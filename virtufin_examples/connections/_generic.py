@@ -7,10 +7,16 @@ import re
 from collections.abc import Mapping
 
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.venues import Acknowledged, Connector, Effect, Option, Outgoing, Session, Verdict
+from virtufin_examples.venues import (
+    Acknowledged,
+    Connector,
+    Heartbeat,
+    Option,
+    Session,
+    Verdict,
+    option_seconds,
+)
 
-_SECOND_NS = 1_000_000_000
-_DAY_SECONDS = 86_400.0
 _PATH = re.compile(r"\$((?:\.[A-Za-z_][\w-]*|\[\d+\])*)")
 _STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+)\]")
 
@@ -51,9 +57,9 @@ class GenericSession(Session):
                 "options: reply_value without reply_path", hint="say where to look for it"
             )
         self._value = options.get("reply_value")
-        self._ping = options.get("ping", "").encode()
-        self._ping_ns = int(_seconds(options.get("heartbeat_seconds", "20")) * _SECOND_NS)
-        self._pinged_ns = 0
+        seconds = option_seconds(options, "heartbeat_seconds", 20.0, least=1.0)
+        if options.get("ping"):
+            self.heartbeat = Heartbeat(options["ping"].encode(), seconds)
         self._outstanding = 0
         self.reads_answers = self._reply is not None or self._path is not None
 
@@ -77,18 +83,6 @@ class GenericSession(Session):
             return Acknowledged()
         return None
 
-    def live(self, now_ns: int) -> tuple[Effect, ...]:
-        """Begin to count the time to the first ping."""
-        self._pinged_ns = now_ns
-        return ()
-
-    def tick(self, now_ns: int) -> tuple[Effect, ...]:
-        """Return the ping when it is due."""
-        if not self._ping or now_ns - self._pinged_ns < self._ping_ns:
-            return ()
-        self._pinged_ns = now_ns
-        return (Outgoing(self._ping),)
-
     def _matches(self, payload: bytes) -> bool:
         if self._path is None:
             return payload == self._reply
@@ -110,13 +104,3 @@ def _steps(path: str) -> tuple[str | int, ...]:
             f'options: reply_path is "{path}"', hint="write $ and steps, such as $.status or $[0].msg"
         )
     return tuple(name or int(index) for name, index in _STEP.findall(match[1]))
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 1.0 <= seconds <= _DAY_SECONDS:
-        raise InvalidInputError(f'options: heartbeat_seconds is "{text}"', hint="give 1 to 86400")
-    return seconds

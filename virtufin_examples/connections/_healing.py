@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from virtufin_examples.errors import InvalidInputError, PreconditionError
-from virtufin_examples.venues import VenueLimits
+from virtufin_examples.venues import VenueLimits, option_seconds
 
 PING_SECONDS = 20.0
 """Silence after which a link is pinged: Binance's own interval, and well below NAT time-outs of a minute."""
 
-_MAX_SECONDS = 86_400.0
 _DAY_SECONDS = 86_400
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
@@ -43,8 +42,10 @@ class Healing:
     def parse(cls, options: Mapping[str, str], limits: VenueLimits) -> Healing:
         """Read the options; `InvalidInputError` names the bad one, `PreconditionError` the venue's limit."""
         return cls(
-            ping_seconds=_seconds(options, "ping_seconds", PING_SECONDS) or 0.0,
-            quiet_seconds=_seconds(options, "quiet_seconds", None),
+            ping_seconds=option_seconds(options, "ping_seconds", PING_SECONDS),
+            quiet_seconds=option_seconds(options, "quiet_seconds", 0.0)
+            if "quiet_seconds" in options
+            else None,
             watch=_watch(options.get("watch", Watch.SAMPLE)),
             renew_at=_time_of_day(options["renew_at"]) if "renew_at" in options else None,
             sockets=_sockets(options.get("redundancy", "1"), limits),
@@ -68,18 +69,6 @@ def seconds_until(time_of_day: int, now_ns: int) -> float:
     """Return the seconds to the next such time of day (UTC); a whole day when it is just now."""
     now = now_ns / 1e9 % _DAY_SECONDS
     return (time_of_day - now) % _DAY_SECONDS or float(_DAY_SECONDS)
-
-
-def _seconds(options: Mapping[str, str], name: str, default: float | None) -> float | None:
-    if name not in options:
-        return default
-    try:
-        seconds = float(options[name])
-    except ValueError:
-        seconds = -1.0
-    if not 0.0 <= seconds <= _MAX_SECONDS:
-        raise InvalidInputError(f'options: {name} is "{options[name]}"', hint="give 0 to 86400 seconds")
-    return seconds
 
 
 def _watch(text: str) -> Watch:

@@ -19,8 +19,10 @@ from virtufin_examples.venues._exchange import (
     Target,
     Verdict,
 )
+from virtufin_examples.venues._heartbeat import Heartbeat
+from virtufin_examples.venues._json import json_of
 from virtufin_examples.venues._limits import Budget, VenueLimits
-from virtufin_examples.venues._options import COMMON_OPTIONS, Option, require_known
+from virtufin_examples.venues._options import COMMON_OPTIONS, Option, option_seconds, require_known
 from virtufin_examples.venues._retry_after import retry_after_seconds
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "Disposition",
     "Effect",
     "ErrorRule",
+    "Heartbeat",
     "HttpRequest",
     "HttpResponse",
     "Key",
@@ -50,7 +53,9 @@ __all__ = [
     "Target",
     "VenueLimits",
     "Verdict",
+    "json_of",
     "leaves_hole",
+    "option_seconds",
     "require_known",
     "retry_after_seconds",
     "sorted_status",

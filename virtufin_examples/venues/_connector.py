@@ -30,6 +30,7 @@ from virtufin_examples.venues._exchange import (
     Target,
     Verdict,
 )
+from virtufin_examples.venues._heartbeat import Heartbeat
 from virtufin_examples.venues._limits import VenueLimits
 from virtufin_examples.venues._options import Option, require_known
 from virtufin_examples.venues._retry_after import retry_after_seconds
@@ -53,6 +54,8 @@ class Session:
     def __init__(self, url: str = "", options: Mapping[str, str] | None = None) -> None:
         self.url = url
         self.options = dict(options or {})
+        self.heartbeat: Heartbeat | None = None
+        """What `live` starts and `tick` sends, unless they are overridden without a call to these."""
 
     # --- a new socket ---
 
@@ -150,13 +153,15 @@ class Session:
 
     # --- while it lives ---
 
-    def live(self, now_ns: int) -> Sequence[Effect]:  # noqa: ARG002 - the port's signature
+    def live(self, now_ns: int) -> Sequence[Effect]:
         """Return what is to be done once the handshake is complete; `sent` is not told of its messages."""
+        if self.heartbeat is not None:
+            self.heartbeat.start(now_ns)
         return ()
 
-    def tick(self, now_ns: int) -> Sequence[Effect]:  # noqa: ARG002 - the port's signature
+    def tick(self, now_ns: int) -> Sequence[Effect]:
         """Return what is due now: an application heartbeat, a token to renew. Called about every second."""
-        return ()
+        return () if self.heartbeat is None else self.heartbeat.due(now_ns)
 
     def is_open(self, now_ns: int) -> bool:  # noqa: ARG002 - the port's signature
         """Return whether the market is open, so that silence means something."""

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from virtufin_examples.errors import InvalidInputError
 
+MAX_SECONDS = 86_400.0
+"""A day: more is taken for a slip."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -37,3 +40,20 @@ def require_known(connector: str, options: Mapping[str, str], own: Sequence[Opti
                 f'options: connector "{connector}" has no option "{name}"',
                 hint=f'did you mean "{near[0]}"?' if near else f"it has {', '.join(known)}",
             )
+
+
+def option_seconds(
+    options: Mapping[str, str], name: str, default: float, *, least: float = 0.0, most: float = MAX_SECONDS
+) -> float:
+    """Return the seconds that an option gives; `InvalidInputError` for what is not between the two."""
+    if name not in options:
+        return default
+    try:
+        seconds = float(options[name])
+    except ValueError:
+        seconds = float("nan")
+    if not least <= seconds <= most:
+        raise InvalidInputError(
+            f'options: {name} is "{options[name]}"', hint=f"give {least:g} to {most:g} seconds"
+        )
+    return seconds

@@ -17,6 +17,7 @@ from virtufin_examples.venues import (
     Session,
     Target,
     Verdict,
+    json_of,
 )
 from virtufin_examples.venues.binance._codec import decode
 from virtufin_examples.venues.binance._codes import STREAM_ERRORS
@@ -291,12 +292,9 @@ class BinanceSession(Session):
 
 
 def _read_request(payload: bytes) -> _Asked | None:
-    try:
-        message = decode(payload)
-    except InvalidInputError:
-        return None  # the venue's to refuse: the worker sent it verbatim
+    message = json_of(payload)
     if not isinstance(message, dict):
-        return None
+        return None  # the venue's to refuse: the worker sent it verbatim
     params = message.get("params")
     names = tuple(str(name) for name in params) if isinstance(params, list) else ()
     method = str(message.get("method"))
