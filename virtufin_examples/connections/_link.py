@@ -304,16 +304,21 @@ class Link:
     def _read_control(self, payloads: Sequence[bytes], *, binary: bool) -> None:
         session = self.session
         try:
-            expecting = session.expects() > 0
-            is_control = session.is_control
-            for payload in payloads:
-                control = is_control(payload)
-                if control:
-                    self._count_control()
-                if expecting or control:
-                    self._judge(session.received(payload, binary=binary), counted=control)
+            controls = session.controls(payloads)
+            if session.expects() > 0:  # any frame may be an answer
+                claimed = set(controls)
+                for place, payload in enumerate(payloads):
+                    self._read(payload, binary=binary, claimed=place in claimed)
+                return
+            for place in controls:
+                self._read(payloads[place], binary=binary, claimed=True)
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
             self._reads_no_more(error)
+
+    def _read(self, payload: bytes, *, binary: bool, claimed: bool) -> None:
+        if claimed:
+            self._count_control()
+        self._judge(self.session.received(payload, binary=binary), counted=claimed)
 
     def _reads_no_more(self, error: Exception) -> None:
         self._reads_answers = False

@@ -123,6 +123,15 @@ class Session:
         """Tell cheaply (no parse) whether a frame may be a control message."""
         return False
 
+    def controls(self, payloads: Sequence[bytes]) -> Sequence[int]:
+        """Return which of one read's frames `is_control` claims: their places, rising.
+
+        What follows from `is_control` is right for every session. One that can tell faster that a whole read
+        holds none may say so here: hundreds of frames may come in one read.
+        """
+        is_control = self.is_control
+        return [place for place, payload in enumerate(payloads) if is_control(payload)]
+
     def received(self, payload: bytes, *, binary: bool) -> Verdict | None:  # noqa: ARG002 - the port's
         """Read a frame; None for data. Called for frames that `is_control` claims, and for all while
         answers are outstanding.

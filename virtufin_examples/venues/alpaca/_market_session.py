@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from urllib.parse import urlsplit
 
 from virtufin_examples.errors import InvalidInputError
@@ -38,6 +39,8 @@ _AUTH_CODES = frozenset({402, 403, 406, 408, 409, 411})
 _JSON_START = b'[{"T":"'
 _JSON_WORDS = (b'"success"', b'"subscription"', b'"error"')
 _JSON_STARTS = b"[{ \t\r\n"
+_JSON_DATA_HEADS = frozenset(_JSON_START + bytes((letter,)) + b'"' for letter in range(256))
+_HEAD = itemgetter(slice(len(_JSON_START) + 2))
 _MSGPACK_ONE = b"\x91"  # an array of one
 _MSGPACK_KEY = b"\xa1T"
 _MSGPACK_TYPE_AT = 4  # after the array's head, the map's, and the key
@@ -234,6 +237,12 @@ class MarketSession(Session):
             words = _MSGPACK_WORDS
         head = payload[:_SCAN_BYTES]
         return any(word in head for word in words)
+
+    def controls(self, payloads: Sequence[bytes]) -> Sequence[int]:
+        """Tell by the first bytes that there are none, where all are data in JSON as Alpaca writes it."""
+        if _JSON_DATA_HEADS.issuperset(map(_HEAD, payloads)):
+            return ()
+        return super().controls(payloads)
 
     # --- what was missed ---
 

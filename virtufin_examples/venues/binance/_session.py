@@ -21,6 +21,7 @@ from virtufin_examples.venues import (
 )
 from virtufin_examples.venues.binance._codec import decode
 from virtufin_examples.venues.binance._codes import STREAM_ERRORS
+from virtufin_examples.venues.binance._control import controls, is_control
 from virtufin_examples.venues.binance._endpoints import Market, endpoint_of, with_streams
 from virtufin_examples.venues.binance._in_force import InForce
 from virtufin_examples.venues.binance._peek import peek
@@ -35,15 +36,6 @@ from virtufin_examples.venues.binance._streams import check_streams, is_carried,
 
 _FIRST_OWN_ID = 1_000_000_000  # ids of our own messages: far from those that programs count up from 1
 _STREAMS_A_MESSAGE = 200
-_CONTROL_STARTS = (
-    b'{"result"',
-    b'{"id"',
-    b'{"error"',
-    b'{"code"',
-    b'{"msg"',
-    b'{"e":"serverShutdown"',
-    b'{"stream":"!serverShutdown"',
-)
 _SHUTDOWN = b'"serverShutdown"'
 _SCAN_BYTES = 96
 
@@ -146,11 +138,15 @@ class BinanceSession(Session):
 
     def is_control(self, payload: bytes) -> bool:
         """Tell by the first bytes: no event starts as answers do."""
-        return payload.startswith(_CONTROL_STARTS)
+        return is_control(payload)
+
+    def controls(self, payloads: Sequence[bytes]) -> Sequence[int]:
+        """Tell by the least and the greatest frame that there are none."""
+        return controls(payloads)
 
     def received(self, payload: bytes, *, binary: bool) -> Verdict | None:  # noqa: ARG002 - the port's
         """Read an answer or a shutdown; None for data."""
-        if not self.is_control(payload):
+        if not is_control(payload):
             return None
         if _SHUTDOWN in payload[:_SCAN_BYTES]:
             return Leaving("Binance announces that this server shuts down")
