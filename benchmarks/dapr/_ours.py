@@ -73,6 +73,7 @@ class OurPublisher:
             bus=self._bus,
             clock=clock,
             instance="benchmark",
+            name="benchmark",
             latency=publish_latency(CollectorRegistry()).labels(task.topic),
             guard=PauseGuard(clock.monotonic()),
             spool=None,

@@ -57,3 +57,13 @@ async def test_while_the_platform_does_not_answer_nothing_is_left_out():
 def test_a_silence_of_the_topic_belongs_to_everybody():
     own = OwnConnections(["a"], Platform().look)
     assert own.verdict(Silent(topic="t", since_ns=1)) is True
+
+
+async def test_a_silence_of_connections_is_a_feeds_own_when_one_of_them_is():
+    platform = Platform("a")
+    own = OwnConnections(["a"], platform.look)
+    assert own.verdict(Silent(topic="t", since_ns=1, connections=("old", "a"))) is True
+    others = Silent(topic="t", since_ns=1, connections=("old", "older"))
+    assert own.verdict(others) is None
+    assert await own.find_out(others) is False
+    assert own.verdict(others) is False

@@ -15,7 +15,7 @@ import pytest
 from tests.programs import eventually_none, processes_in, programs, start_binance_simulator
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2 as pb
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2_grpc as pb_grpc
-from virtufin_examples.client import ApiClient, Frame, Gap, subscribe
+from virtufin_examples.client import ApiClient, Frame, Gap, Silent, subscribe
 
 TOPIC = "shared"
 SECONDS = 20
@@ -106,6 +106,30 @@ async def test_the_other_shards_frames_go_on_and_those_of_the_killed_one_resume_
         assert (frame.epoch, frame.sequence > item.last_sequence) == (2, True)
     assert len(processes_in(machine["program"].folder, "--shard 2/2")) == 1
     await stub.DisconnectOwned(pb.DisconnectOwnedRequest(owner="worker"))
+
+
+async def test_a_shard_that_is_not_heard_any_more_is_told_by_its_connections_while_another_goes_on(
+    machine, stub
+):
+    await _open(stub, machine, "btcusdt", owner="w4")
+    second = await _open(stub, machine, "ethusdt", owner="w4")
+    async with subscribe(TOPIC, dapr=machine["runtime"], silent_seconds=3) as items:
+        frame = await _until(items, lambda item: isinstance(item, Frame) and item.connection_id == second)
+        beaten_ns = frame.received_ns + 3 * 10**9  # a heartbeat has named it by then
+        await _until(items, lambda item: isinstance(item, Frame) and item.received_ns > beaten_ns)
+        (victim,) = processes_in(machine["program"].folder, "--shard 2/2")
+        os.kill(victim, signal.SIGSTOP)  # it neither ends, so that it would be restarted, nor does anything
+        try:
+            silent = await _until(items, lambda item: isinstance(item, Silent))
+            assert silent.connections == (second,)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(4):
+                    await _until(items, lambda item: isinstance(item, Silent | Gap))
+        finally:
+            os.kill(victim, signal.SIGCONT)
+        back = await _until(items, lambda item: getattr(item, "connection_id", "") == second)
+        assert isinstance(back, Frame | Gap)
+    await stub.DisconnectOwned(pb.DisconnectOwnedRequest(owner="w4"))
 
 
 async def test_a_call_waits_for_the_shard_that_is_being_restarted(machine, stub):

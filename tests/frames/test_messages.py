@@ -212,3 +212,13 @@ def test_a_heartbeat_of_a_connection_without_a_frame_yet_survives_the_way():
     sent = Heartbeat(topic=TOPIC, kind="start", sent_ns=5, connections=(beat,))
     kind, data = encode_note(sent)
     assert decode_message(TOPIC, kind, "text/plain", data, {}) == [sent]
+
+
+def test_a_heartbeat_names_its_publisher_and_one_that_does_not_is_read_too() -> None:
+    sent = Heartbeat(topic=TOPIC, kind="beat", sent_ns=5, publisher="p")
+    kind, data = encode_note(sent)
+    assert decode_message(TOPIC, kind, "text/plain", data, {}) == [sent]
+    older = data.replace(b',"publisher":"p"', b"")
+    assert decode_message(TOPIC, kind, "text/plain", older, {}) == [
+        msgspec.structs.replace(sent, publisher="")
+    ]

@@ -109,3 +109,12 @@ async def test_a_frame_over_the_batch_limit_goes_by_itself_in_its_place(world):
     assert [len(frame.data) for frame in world.frames()] == [5, 2 * BATCH_BYTES, 5]
     assert _account(world, source) == 0
     await world.hub.stop(5)
+
+
+async def test_heartbeats_take_a_tenth_of_a_slow_bus_at_most_while_frames_wait(world):
+    source = world.source(options=PublishOptions(Encoding.BATCH, Overflow.SPOOL, Markers.INLINE))
+    await _burst(world, source)
+    kinds = [message[3]["cloudevent.type"].rpartition(".")[2] for message in world.bus.on("t")]
+    assert len(kinds) >= 4
+    assert kinds.count("heartbeat") == 1
+    await _drain(world, source)

@@ -288,12 +288,19 @@ async def test_a_quiet_topic_has_a_heartbeat_every_2_s_and_one_at_each_end(world
     assert beats[0]["topic"] == "t"
 
 
-async def test_a_busy_topic_has_none(world):
+async def test_a_busy_topic_has_heartbeats_too_which_name_the_quiet_connections_with_the_others(world):
     source = world.source()
-    for number in range(30):
-        source.send(str(number))
-        await world.clock.advance(0.5)
-    assert [note["kind"] for _, note in world.notes()] == ["start"]
+    world.source(name="quiet")
+    for _ in range(8):
+        source.send("x")
+        await world.clock.advance(1)
+    beats = [note for kind, note in world.notes() if kind == "heartbeat"]
+    assert [(note["kind"], [each["connectionid"] for each in note["connections"]]) for note in beats] == [
+        ("start", ["c1", "quiet"]),
+        *[("beat", ["c1", "quiet"])] * 4,
+    ]
+    assert {note["publisher"] for note in beats} == {"one"}
+    assert [each.sequence for each in world.frames()] == list(range(1, 9))
 
 
 async def test_markers_none_sends_frames_only(world):

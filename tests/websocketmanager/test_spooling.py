@@ -117,7 +117,7 @@ async def test_markers_keep_their_place_on_disk(world):
     assert sequences(world) == [1, 3]
     assert [note["sequence"] for kind, note in world.notes() if kind == "gap"] == [2]
     kinds = [message[3]["cloudevent.type"].rpartition(".")[2] for message in world.bus.on("t")]
-    assert kinds[:4] == ["heartbeat", "batch", "gap", "batch"]
+    assert [kind for kind in kinds if kind != "heartbeat"] == ["batch", "gap", "batch"]
 
 
 @pytest.mark.parametrize("encoding", [Encoding.BATCH, Encoding.FRAME])

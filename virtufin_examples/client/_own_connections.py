@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 from virtufin_examples.errors import VirtufinError
-from virtufin_examples.frames import Item
+from virtufin_examples.frames import Frame, Item, Late, Silent
 
 
 class OwnConnections:
@@ -21,8 +21,12 @@ class OwnConnections:
 
     def verdict(self, item: Item) -> bool | None:
         """Return whether an item is the feed's own; None: `find_out` first."""
-        connection_id = getattr(item, "connection_id", None)
-        return True if connection_id is None else self._ours.get(connection_id)
+        if isinstance(item, Frame):
+            return self._ours.get(item.connection_id)
+        verdicts = [self._ours.get(each) for each in _connections(item)]
+        if not verdicts or True in verdicts:
+            return True
+        return None if None in verdicts else False
 
     async def find_out(self, item: Item) -> bool:
         """Ask; a platform that does not answer leaves it open, and the item counts as the feed's own."""
@@ -31,4 +35,11 @@ class OwnConnections:
         except VirtufinError:
             return True
         self._ours.update(dict.fromkeys(ours, True))
-        return self._ours.setdefault(getattr(item, "connection_id", ""), False)
+        return True in [self._ours.setdefault(each, False) for each in _connections(item)]
+
+
+def _connections(item: Item) -> tuple[str, ...]:
+    """Return the connections that an item is of; none for what concerns the whole topic."""
+    if isinstance(item, Silent):
+        return item.connections
+    return ((item.frame if isinstance(item, Late) else item).connection_id,)

@@ -45,11 +45,13 @@ def health_event(item: Stale | Restored | Silent) -> dict[str, Any]:
         case Restored():
             return {"event": "restored", **note_dict(item)}
         case Silent():
+            named = {"connections": list(item.connections)} if item.connections else {}
             return {
                 "event": "silent",
                 "topic": item.topic,
                 "since_ns": str(item.since_ns),
                 "hint": item.hint,
+                **named,
             }
 
 

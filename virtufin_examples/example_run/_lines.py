@@ -56,9 +56,9 @@ def event_line(item: Item) -> str:
         case Restored():
             return f"restored: {_symbols(item.symbols)}"
         case Silent():
-            return (
-                f"silent: no message and no heartbeat on {item.topic}{f'; {item.hint}' if item.hint else ''}"
-            )
+            whose = f" of {len(item.connections)} of its connections" if item.connections else ""
+            hint = f"; {item.hint}" if item.hint else ""
+            return f"silent: no message and no heartbeat on {item.topic}{whose}{hint}"
         case Late(frame=frame):
             return f"late: sequence {frame.sequence}"
         case _:

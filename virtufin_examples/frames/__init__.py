@@ -9,7 +9,7 @@ from virtufin_examples.frames._batch import (
 )
 from virtufin_examples.frames._decode import Message, Received, decode_message, read_message
 from virtufin_examples.frames._events import encode_frame_event
-from virtufin_examples.frames._merge import SILENT_NS, WINDOW_BYTES, WINDOW_NS, Merger
+from virtufin_examples.frames._merge import WINDOW_BYTES, WINDOW_NS, Merger
 from virtufin_examples.frames._model import (
     Cause,
     ConnectionBeat,
@@ -51,6 +51,7 @@ from virtufin_examples.frames._recording_reader import RecordingReader
 from virtufin_examples.frames._recording_writer import Continuity, RecordingWriter
 from virtufin_examples.frames._reorder import MergeNumbers
 from virtufin_examples.frames._run import FRAME_OVERHEAD_BYTES, FrameRun, run_of, runs_of
+from virtufin_examples.frames._silence import SILENT_NS
 
 __all__ = [
     "BATCH_CONTENT_TYPE",

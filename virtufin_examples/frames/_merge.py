@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from virtufin_examples.frames._decode import Received
-from virtufin_examples.frames._model import Heartbeat, Item, Silent
+from virtufin_examples.frames._model import Heartbeat, Item
 from virtufin_examples.frames._reorder import MergeNumbers, Reorder
 from virtufin_examples.frames._run import FrameRun
+from virtufin_examples.frames._silence import SILENT_NS, SilenceWatch
 
 WINDOW_NS = 250_000_000
 """How long a hole is waited for: brokers that reorder do so within milliseconds."""
 WINDOW_BYTES = 64 * 1024 * 1024
 """How much may be held behind holes."""
-SILENT_NS = 6_000_000_000
-"""Three heartbeats: a topic with a live publisher is never quiet for longer than two seconds."""
 
 
 class Merger:
@@ -45,14 +44,12 @@ class Merger:
         self._topic = topic
         self._window_ns = window_ns
         self._window_bytes = window_bytes
-        self._silent_ns = silent_ns
         self._late = late
         self._after = dict(after or {})
         self._whole: set[str] = set()
         self._streams: dict[str, Reorder] = {}
         self._waiting: set[Reorder] = set()
-        self._heard_ns = now_ns
-        self._silence_told = False
+        self._silence = SilenceWatch(topic, silent_ns, now_ns)
         self.numbers = MergeNumbers()
         self.had_heartbeat = False
 
@@ -68,8 +65,7 @@ class Merger:
         """
         out: list[Item] = []
         touched: set[Reorder] = set()
-        self._heard_ns = now_ns
-        self._silence_told = False
+        self._silence.hear(now_ns)
         for item in items:
             if isinstance(item, Heartbeat):
                 self._beat(item, now_ns)
@@ -82,18 +78,20 @@ class Merger:
                 touched.add(stream)
         for stream in touched:
             self._note_waiting(stream)
+            self._silence.hear_connection(stream.connection_id)
         self._keep_within_bytes(out)
         return out
 
     def advance(self, now_ns: int) -> list[Item]:
-        """Return what the passing of time brings: holes given up, and `Silent` once a silence."""
+        """Return what the passing of time brings: holes given up, and `Silent` once a silence.
+
+        A `Silent` that names connections tells of those alone: others of the topic go on.
+        """
         out: list[Item] = []
         for stream in tuple(self._waiting):
             stream.expire(now_ns - self._window_ns, out)
             self._note_waiting(stream)
-        if not self._silence_told and now_ns - self._heard_ns >= self._silent_ns:
-            self._silence_told = True
-            out.append(Silent(topic=self._topic, since_ns=self._heard_ns))
+        out.extend(self._silence.advance(now_ns))
         return out
 
     def place(self) -> dict[str, int]:
@@ -108,8 +106,9 @@ class Merger:
         """Return when `advance` is due, or None when nothing waits."""
         since = [stream.waits_since_ns() for stream in self._waiting]
         due = [start + self._window_ns for start in since if start is not None]
-        if not self._silence_told:
-            due.append(self._heard_ns + self._silent_ns)
+        silence = self._silence.deadline_ns()
+        if silence is not None:
+            due.append(silence)
         return min(due, default=None)
 
     def _new_stream(self, connection_id: str) -> Reorder:
@@ -130,6 +129,7 @@ class Merger:
             stream = self._streams.get(beat.connection_id) or self._new_stream(beat.connection_id)
             stream.beat(beat, now_ns)
             self._note_waiting(stream)
+        self._silence.beat(heartbeat)
 
     def _note_waiting(self, stream: Reorder) -> None:
         if stream.waits_since_ns() is None:

@@ -140,20 +140,28 @@ class ConnectionBeat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """Says that the publisher of a quiet topic lives, and how far each connection's numbers go."""
+    """Says that a publisher of a topic lives, and how far the numbers of each of its connections go.
+
+    `publisher` is a name that no other publisher of the topic has; empty where one does not tell.
+    """
 
     topic: str
     kind: str  # start, beat or stop
     sent_ns: int
     connections: tuple[ConnectionBeat, ...] = ()
+    publisher: str = ""
 
 
 class Silent(msgspec.Struct, frozen=True, kw_only=True):
-    """Neither message nor heartbeat since `since_ns`. `hint` names topics that do have a heartbeat."""
+    """Neither message nor heartbeat since `since_ns`. `hint` names topics that do have a heartbeat.
+
+    `connections` are those that it tells of, while others go on; none named: the whole topic.
+    """
 
     topic: str
     since_ns: int
     hint: str = ""
+    connections: tuple[str, ...] = ()
 
 
 class Late(msgspec.Struct, frozen=True, kw_only=True):

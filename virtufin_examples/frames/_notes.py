@@ -30,6 +30,7 @@ _OPTIONAL = frozenset(
         "venue_to",
         "reason",
         "queued_bytes",
+        "publisher",
     }
 )
 

@@ -80,10 +80,11 @@ class _Marker(msgspec.Struct, frozen=True):
     note: msgspec.Raw
 
 
-class _Silence(msgspec.Struct, frozen=True):
+class _Silence(msgspec.Struct, frozen=True, omit_defaults=True):
     topic: str
     since_ns: str
     hint: str
+    connections: tuple[str, ...] = ()
 
 
 _KINDS = ("gap", "stale", "restored")
@@ -169,7 +170,8 @@ def frames_payload(frames: Sequence[Frame], taken_ns: int) -> bytes:
 def marker_payload(item: Gap | Stale | Restored | Silent, taken_ns: int) -> bytes:
     """Return the payload of a record of one marker."""
     if isinstance(item, Silent):
-        kind, note = _SILENT, msgspec.json.encode(_Silence(item.topic, str(item.since_ns), item.hint))
+        silence = _Silence(item.topic, str(item.since_ns), item.hint, item.connections)
+        kind, note = _SILENT, msgspec.json.encode(silence)
     else:
         event_type, note = encode_note(item)
         kind = event_type.removeprefix(EVENT_TYPE_PREFIX)
@@ -205,7 +207,12 @@ def _marker(topic: str, body: bytes) -> RecordedItem:
         marker = msgspec.json.decode(body, type=_Marker)
         if marker.kind == _SILENT:
             silence = msgspec.json.decode(marker.note, type=_Silence)
-            return Silent(topic=silence.topic, since_ns=int(silence.since_ns), hint=silence.hint)
+            return Silent(
+                topic=silence.topic,
+                since_ns=int(silence.since_ns),
+                hint=silence.hint,
+                connections=silence.connections,
+            )
     except (msgspec.DecodeError, ValueError) as error:
         raise InvalidInputError(f"a marker that is not understood: {error}") from error
     note = None

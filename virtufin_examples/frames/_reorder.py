@@ -62,7 +62,7 @@ class Reorder:
         whole: bool = False,
     ) -> None:
         self._topic = topic
-        self._connection_id = connection_id
+        self.connection_id = connection_id
         self._numbers = numbers
         self._late = late
         self._whole = whole
@@ -244,7 +244,7 @@ class Reorder:
             out.append(
                 Gap(
                     topic=self._topic,
-                    connection_id=self._connection_id,
+                    connection_id=self.connection_id,
                     epoch_before=self._epoch or epoch,  # after an earlier subscription it is not known
                     epoch_after=epoch,
                     cause=Cause.BUS,

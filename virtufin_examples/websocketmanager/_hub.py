@@ -153,6 +153,7 @@ class PublisherHub:
             bus=self._bus,
             clock=self._clock,
             instance=self._instance,
+            name=self.holder,
             latency=self._latency(topic),
             guard=self._guard,
             spool=spool,

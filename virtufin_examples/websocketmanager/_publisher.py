@@ -49,6 +49,10 @@ BATCH_BURST = 8
 
 
 HEARTBEAT_SECONDS = 2.0
+BUSY_BEAT_PAUSES = 9
+"""While frames wait, a heartbeat keeps so many times its own duration away from the next: on a bus that takes
+seconds for a message, heartbeats take a tenth of it at most."""
+
 BEHIND_BYTES = 1024 * 1024
 BEHIND_LOG_SECONDS = 60.0
 _STRUCTURED = "application/cloudevents+json"
@@ -99,6 +103,7 @@ class TopicPublisher:
     One message is in flight at a time, which keeps the order; what comes in meanwhile goes with the next. A
     message that the bus does not take is tried again until it does. `latency` is already labelled. `spool` is
     for the policy of that name; one that holds something is published first, with or without connections.
+    `name` is what heartbeats say of who sent them.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class TopicPublisher:
         bus: Bus,
         clock: Clock,
         instance: str,
+        name: str,
         latency: Histogram,
         guard: PauseGuard,
         spool: TopicSpool | None,
@@ -125,6 +131,7 @@ class TopicPublisher:
         )
         self._bus = bus
         self._clock = clock
+        self._name = name
         self._sender = Sender(bus, clock, guard, latency=latency, confirm=self._confirm)
         self._sources: dict[str, Source] = {}
         self._sent: dict[str, Mark | StreamItem] = {}
@@ -137,11 +144,12 @@ class TopicPublisher:
         self._notes_topic = topic if options.markers is Markers.INLINE else events_topic(topic)
         self._wake = asyncio.Event()
         self._is_over = False
+        self._busy_beat_at = 0.0
         self._beat = "start" if options.markers is not Markers.NONE else ""
         self._behind_logged_at = -BEHIND_LOG_SECONDS
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._run(), name=f"publish-{topic}")
-        self._beats = loop.create_task(self._beat_when_quiet(), name=f"heartbeat-{topic}")
+        self._beats = loop.create_task(self._beat_steadily(), name=f"heartbeat-{topic}")
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -239,10 +247,9 @@ class TopicPublisher:
         backlog = self.backlog
         try:
             while True:
-                if self._beat and (self._beat == "start" or not backlog.has_items):
+                if self._beat and self._may_beat():
                     kind, self._beat = self._beat, ""
-                    if kind == "start" or self._quiet_seconds() >= HEARTBEAT_SECONDS:
-                        await self._heartbeat(kind)
+                    await self._heartbeat(kind)
                 elif backlog.has_items:
                     if self._batch:
                         await self._keep_apart()
@@ -371,22 +378,33 @@ class TopicPublisher:
             for source in sources
             if source.id not in self._fenced
         )
-        note = Heartbeat(topic=self.topic, kind=kind, sent_ns=self._clock.now_ns(), connections=beats)
+        note = Heartbeat(
+            topic=self.topic,
+            kind=kind,
+            sent_ns=self._clock.now_ns(),
+            connections=beats,
+            publisher=self._name,
+        )
+        began = self._clock.monotonic()
         await self._publish_note(note)
+        ended = self._clock.monotonic()
+        self._busy_beat_at = ended + BUSY_BEAT_PAUSES * (ended - began)
 
-    def _quiet_seconds(self) -> float:
-        return self._clock.monotonic() - self._sender.last_message_at
+    def _may_beat(self) -> bool:
+        return (
+            self._beat == "start"
+            or not self.backlog.has_items
+            or self._clock.monotonic() >= self._busy_beat_at
+        )
 
-    async def _beat_when_quiet(self) -> None:
+    async def _beat_steadily(self) -> None:
+        """Beat on a busy topic too: a reader learns by it that a quiet connection's process lives."""
         if self.options.markers is Markers.NONE:
             return
         while True:
-            quiet = self._quiet_seconds()
-            if quiet >= HEARTBEAT_SECONDS:
-                self._beat = self._beat or "beat"
-                self._wake.set()
-                quiet = 0.0
-            await self._clock.sleep(HEARTBEAT_SECONDS - quiet)
+            await self._clock.sleep(HEARTBEAT_SECONDS)
+            self._beat = self._beat or "beat"
+            self._wake.set()
 
 
 def _mark(sent: Mark | StreamItem) -> Mark:

@@ -48,7 +48,6 @@ class Sender:
         latency: Histogram,
         confirm: Callable[[], Awaitable[bool]],
     ) -> None:
-        self.last_message_at = clock.monotonic()
         self._bus = bus
         self._clock = clock
         self._guard = guard
@@ -85,8 +84,7 @@ class Sender:
                     pause_seconds = min(_RETRY_CAP_SECONDS, pause_seconds * 2)
                     began = self._clock.monotonic()
                 else:
-                    self.last_message_at = self._clock.monotonic()
-                    self._latency.observe(self.last_message_at - began)
+                    self._latency.observe(self._clock.monotonic() - began)
                     return
         finally:
             self._trying_since = None
