@@ -88,10 +88,10 @@ def drop_what_only_the_slower_socket_brings(monkeypatch):
     arbitrate = Arbiter._by_identity
     highest = {}
 
-    def dropping(self, arrival, identity, memory):
-        passed = arbitrate(self, arrival, identity, memory)
-        if isinstance(identity, tuple):
-            ((channel, symbol, number),) = identity
+    def dropping(self, arrival, identities, memory):
+        passed = arbitrate(self, arrival, identities, memory)
+        if isinstance(identities[0], tuple):
+            (((channel, symbol, number),),) = identities
             if number < highest.get((channel, symbol), 0):
                 return []
             highest[channel, symbol] = number

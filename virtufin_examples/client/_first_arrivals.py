@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from virtufin_examples.client._subscription import Subscription
 from virtufin_examples.frames import Frame, FrameFlag, Gap, Item
-from virtufin_examples.venues import Arbiter, Arrival, Seen
+from virtufin_examples.venues import Arbiter, Arrival, Seen, one_message
 
 PATIENCE_SECONDS = 1.0
 """How long a gap of one connection waits for another one to show that it went on through it."""
@@ -58,11 +58,16 @@ class FirstArrivals:
     """Merges the items of the connections of one topic. Pure: items and times in, items out.
 
     Frames are matched by the venue's own numbers where `peek` finds them, by content within a window where it
-    does not. A gap of one connection is left out where another one went through it.
+    does not: by that of the `messages` that the venue packed into a frame. A gap of one connection is left
+    out where another one went through it.
     """
 
-    def __init__(self, peek: Callable[[bytes], Sequence[Seen]] = _nothing) -> None:
-        self._arbiter = Arbiter(peek)
+    def __init__(
+        self,
+        peek: Callable[[bytes], Sequence[Seen]] = _nothing,
+        messages: Callable[[bytes], Sequence[bytes]] = one_message,
+    ) -> None:
+        self._arbiter = Arbiter(peek, messages)
         self._sources: dict[str, _Source] = {}
         self._numbers = 0
         self._waiting: list[tuple[float, Gap]] = []
@@ -129,15 +134,19 @@ class FirstArrivals:
 
 
 async def first_arrivals(
-    subscription: Subscription, peek: Callable[[bytes], Sequence[Seen]] = _nothing
+    subscription: Subscription,
+    peek: Callable[[bytes], Sequence[Seen]] = _nothing,
+    messages: Callable[[bytes], Sequence[bytes]] = one_message,
 ) -> AsyncIterator[Item]:
     """Yield the items of a topic onto which several connections publish the same feed, each frame once.
 
     Open the feed twice, by two WebSocketManagers with one topic (the venue must allow two connections), and
     read it as one: when a process, a machine or a line fails, nothing is missing. `peek` finds symbols and
-    the venue's numbers in a frame (`venues.binance.peek`); without it content decides.
+    the venue's numbers in a frame (`venues.binance.peek`); without it content decides. `messages` takes a
+    frame apart where the venue packs the same messages differently for each socket
+    (`venues.alpaca.messages`): a frame then passes, whole, unless all of its messages have passed.
     """
-    merged = FirstArrivals(peek)
+    merged = FirstArrivals(peek, messages)
     pending: asyncio.Task[list[Item] | None] | None = None
     try:
         while True:

@@ -34,6 +34,7 @@ from virtufin_examples.venues import (
     Seen,
     Session,
     Verdict,
+    one_message,
 )
 
 TICK_SECONDS = 1.0
@@ -115,7 +116,7 @@ class Epoch:
         self._unanswered_until: float | None = None
         self.is_paused = False
         self.up_at = 0.0
-        self._peek_failed = False
+        self._failed_calls: set[str] = set()
         self._is_replaying = False
         self._is_all_sent = False
         self._later: list[tuple[HandshakeMessage, bool]] = []
@@ -173,10 +174,21 @@ class Epoch:
         try:
             return self.session.peek(payload)
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
-            if not self._peek_failed:
-                self._peek_failed = True
-                self.noted("ConnectorFailed", f"peek: {error!r}")
+            self._failed("peek", error)
             return ()
+
+    def messages(self, payload: bytes) -> Sequence[bytes]:
+        """Find the messages of a frame; where the connector fails it is one, which is said once."""
+        try:
+            return self.session.messages(payload)
+        except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
+            self._failed("messages", error)
+            return one_message(payload)
+
+    def _failed(self, call: str, error: Exception) -> None:
+        if call not in self._failed_calls:
+            self._failed_calls.add(call)
+            self.noted("ConnectorFailed", f"{call}: {error!r}")
 
     # --- a link's owner ---
 

@@ -9,14 +9,18 @@ from virtufin_examples.connections._continuity import Continuity
 from virtufin_examples.connections._epoch import Epoch
 from virtufin_examples.connections._line import OVERLAP_SECONDS
 from virtufin_examples.connections._link import Link
-from virtufin_examples.venues import Arbiter, Seen
+from virtufin_examples.venues import RISING_WINDOW_NS, Arbiter, Seen, one_message
+
+MOST_ALONE_SECONDS = RISING_WINDOW_NS / 1e9
+"""How long a socket that is left alone is looked at most: by then what the other brought is forgotten."""
 
 
 class Sharing:
     """The epochs that have a socket or are opening one, oldest first.
 
-    An arbiter sits between them and the stream while there are two, and a little longer: what the one that
-    went had brought, the one that stays brings again. `every` looks for holes in the venue's numbers.
+    An arbiter sits between them and the stream while there are two, and longer: what the one that went had
+    brought, the one that stays brings again, until it has caught up. `every` looks for holes in the
+    venue's numbers.
     """
 
     def __init__(self, clock: Clock, *, every: bool) -> None:
@@ -25,6 +29,9 @@ class Sharing:
         self._clock = clock
         self._arbiter: Arbiter | None = None
         self._alone_at = 0.0
+        self._repeated_at = 0.0
+        self._news = 0
+        self._repeats = 0
 
     @property
     def up(self) -> list[Epoch]:
@@ -49,7 +56,9 @@ class Sharing:
                 self.continuity.start_anew()
         else:
             if self._arbiter is None:
-                self._arbiter = Arbiter(self._peek, holes_are_announced=self.continuity is not None)
+                self._arbiter = Arbiter(
+                    self._peek, self._messages, holes_are_announced=self.continuity is not None
+                )
                 for other in self.epochs:
                     self._arbiter.join(other.number)
                     other.share(self._arbiter)
@@ -62,19 +71,31 @@ class Sharing:
         if epoch not in self.epochs:
             return
         self.epochs.remove(epoch)
-        self._alone_at = self._clock.monotonic()
+        self._alone_at = self._repeated_at = self._clock.monotonic()
         if self._arbiter is not None and epoch.link is not None:
             epoch.link.release(self._arbiter.leave(epoch.number))
             epoch.link.arbiter = None
+            self._news, self._repeats = self._arbiter.news, self._arbiter.repeats
 
     def tick(self, epoch: Epoch) -> None:
-        """Hand on what has waited long enough; let a socket that has been alone for a while pass freely."""
+        """Hand on what has waited long enough; let a socket that is alone and has caught up pass freely."""
         if self._arbiter is None or epoch.link is None:
             return
         epoch.link.release(self._arbiter.overdue(self._clock.now_ns()))
-        if len(self.epochs) == 1 and self._clock.monotonic() - self._alone_at >= OVERLAP_SECONDS:
+        if len(self.epochs) == 1 and self._has_caught_up(self._arbiter):
             self._arbiter = None
             epoch.share(None)
 
+    def _has_caught_up(self, arbiter: Arbiter) -> bool:
+        """Tell whether the socket that was left alone brings news, and for a while nothing else."""
+        now = self._clock.monotonic()
+        if arbiter.repeats != self._repeats:
+            self._repeats, self._repeated_at = arbiter.repeats, now
+        is_steady = arbiter.news > self._news and now - self._repeated_at >= OVERLAP_SECONDS
+        return is_steady or now - self._alone_at >= MOST_ALONE_SECONDS
+
     def _peek(self, payload: bytes) -> Sequence[Seen]:
         return self.epochs[0].peek(payload) if self.epochs else ()
+
+    def _messages(self, payload: bytes) -> Sequence[bytes]:
+        return self.epochs[0].messages(payload) if self.epochs else one_message(payload)

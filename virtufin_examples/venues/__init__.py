@@ -1,7 +1,7 @@
 """Venues: what is known of each exchange's or broker's protocol. Sans-I/O."""
 
 from virtufin_examples.venues._about import Claim, ErrorRule
-from virtufin_examples.venues._arbiter import Arbiter, Arrival, Key, leaves_hole
+from virtufin_examples.venues._arbiter import RISING_WINDOW_NS, Arbiter, Arrival, Key, leaves_hole
 from virtufin_examples.venues._connector import ANSWER_SECONDS, Connector, Session, sorted_status
 from virtufin_examples.venues._exchange import (
     Acknowledged,
@@ -18,6 +18,7 @@ from virtufin_examples.venues._exchange import (
     Seen,
     Target,
     Verdict,
+    one_message,
 )
 from virtufin_examples.venues._heartbeat import Heartbeat
 from virtufin_examples.venues._json import json_of
@@ -28,6 +29,7 @@ from virtufin_examples.venues._retry_after import retry_after_seconds
 __all__ = [
     "ANSWER_SECONDS",
     "COMMON_OPTIONS",
+    "RISING_WINDOW_NS",
     "Acknowledged",
     "Arbiter",
     "Arrival",
@@ -55,6 +57,7 @@ __all__ = [
     "Verdict",
     "json_of",
     "leaves_hole",
+    "one_message",
     "option_seconds",
     "require_known",
     "retry_after_seconds",

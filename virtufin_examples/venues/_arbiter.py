@@ -4,7 +4,9 @@ Where the venue's numbers have no holes, these decide: what is not above the las
 leaves a hole waits a little for the other socket to fill it. Where they only rise, nothing tells that one is
 missing, so that nothing is waited for: the n-th frame with the same number on one socket is the n-th on the
 other, and one that a socket left out passes when the other brings it, be it behind higher numbers. Where
-there are no numbers, content takes their place. What was delivered is remembered within a window.
+there are no numbers, content takes their place, message by message: a venue may pack the same messages into
+other frames on another socket. A frame passes, whole, unless all of its messages have passed. What was
+delivered is remembered within a window.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from virtufin_examples.venues._exchange import Seen
+from virtufin_examples.venues._exchange import Seen, one_message
 
 HOLE_NS = 250 * 1_000_000
 """How long a frame waits for the other socket to bring what is missing before it."""
@@ -25,7 +27,7 @@ JOIN_NS = 2 * 1_000_000_000
 others may be behind by frames that the new socket never had."""
 
 WINDOW_NS = 10 * 1_000_000_000
-"""How far apart the two arrivals of one frame without a number may be: the same bytes may be news by then."""
+"""How far apart the two arrivals of a message without a number may be: the same bytes may be news by then."""
 
 RISING_WINDOW_NS = 60 * 1_000_000_000
 """How far apart the two arrivals of one number that only rises may be: longer than a socket may stand still
@@ -42,7 +44,7 @@ Message: TypeAlias = tuple[bytes, bool]  # payload, whether it is binary
 
 Key: TypeAlias = tuple[str, str]  # channel, symbol
 
-_Identity: TypeAlias = Hashable  # the numbers of a frame, or a digest of its bytes
+_Identity: TypeAlias = Hashable  # the numbers of a frame, or a digest of a message's bytes
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class _Held:
 
 @dataclass(slots=True)
 class _Copies:
-    """How often the same frame came, by socket, and how often it passed."""
+    """How often the same came, by socket, and how often it passed."""
 
     passed: int = 0
     arrivals: int = 0
@@ -71,39 +73,63 @@ class _Copies:
 
 
 @dataclass(frozen=True, slots=True)
-class _Early:
-    """What a joining socket brought for the `count`th time."""
+class _Copy:
+    """What a socket has brought for the `count`th time."""
 
-    identity: _Identity
     copies: _Copies
     count: int
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it has not passed yet."""
+        return self.count > self.copies.passed
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A frame, and what it is told by: its numbers, or its messages."""
+
     arrival: Arrival
+    told_by: tuple[_Copy, ...]
+
+    def passes(self) -> bool:
+        """Note that it passes; False: all of it has passed before."""
+        if not any(each.is_new for each in self.told_by):
+            return False
+        for each in self.told_by:
+            each.copies.passed = max(each.copies.passed, each.count)
+        return True
+
+    def shares(self, other: _Told) -> bool:
+        """Whether both have something in common."""
+        mine = {id(each.copies) for each in self.told_by}
+        return any(id(each.copies) in mine for each in other.told_by)
 
 
 @dataclass(slots=True)
 class _Waiting:
     """What a joining socket brought that the others have not brought yet."""
 
-    arrivals: list[_Early] = field(default_factory=list)
+    frames: list[_Told] = field(default_factory=list)
     size: int = 0
 
 
 class _Memory:
-    """Frames that came within a window, by what tells them apart; bounded."""
+    """What came within a window, by what tells it apart; bounded."""
 
     def __init__(self, window_ns: int) -> None:
         self.copies: dict[_Identity, _Copies] = {}
         self._window_ns = window_ns
         self._order: deque[tuple[int, _Identity]] = deque()
 
-    def arrived(self, identity: _Identity, epoch: int, now_ns: int) -> tuple[_Copies, int]:
-        """Note an arrival; return what is known of the frame, and how often this socket has brought it."""
+    def arrived(self, identity: _Identity, epoch: int, now_ns: int) -> _Copy:
+        """Note an arrival."""
         self._forget(now_ns)
         copies = self.copies.setdefault(identity, _Copies())
         copies.arrivals += 1
         self._order.append((now_ns, identity))
         count = copies.by_epoch[epoch] = copies.by_epoch.get(epoch, 0) + 1
-        return copies, count
+        return _Copy(copies, count)
 
     def _forget(self, now_ns: int) -> None:
         order = self._order
@@ -116,14 +142,26 @@ class _Memory:
 
 
 class Arbiter:
-    """Decides for the sockets of one connection. `peek` finds a frame's symbols and numbers.
+    """Decides for the sockets of one connection. `peek` finds a frame's symbols and numbers, `messages` what
+    the venue packed into it, in the same bytes whatever else is in the frame.
 
     With `holes_are_announced` whoever takes the frames announces what is missing of numbers without holes,
     and what fills such a hole afterwards is dropped; without, it passes late.
     """
 
-    def __init__(self, peek: Callable[[bytes], Sequence[Seen]], *, holes_are_announced: bool = False) -> None:
+    def __init__(
+        self,
+        peek: Callable[[bytes], Sequence[Seen]],
+        messages: Callable[[bytes], Sequence[bytes]] = one_message,
+        *,
+        holes_are_announced: bool = False,
+    ) -> None:
+        self.news = 0
+        """Frames that brought something new."""
+        self.repeats = 0
+        """Frames that another socket had brought before; they did not pass."""
         self._peek = peek
+        self._messages = messages
         self._holes_are_announced = holes_are_announced
         self._last: dict[Key, int] = {}
         self._last_by_epoch: dict[tuple[int, Key], int] = {}
@@ -161,14 +199,16 @@ class Arbiter:
         payload = arrival.message[0]
         numbers = tuple(seen for seen in self._peek(payload) if seen.last)
         if not numbers:
-            digest = hashlib.blake2b(payload, digest_size=16).digest()
-            return self._by_identity(arrival, digest, self._by_bytes)
+            digests = [_digest(message) for message in self._messages(payload) or (payload,)]
+            return self._by_identity(arrival, digests, self._by_bytes)
         if not all(seen.gapless for seen in numbers):
             identity = tuple((seen.channel, seen.symbol, seen.last) for seen in numbers)
-            return self._by_identity(arrival, identity, self._by_number)
+            return self._by_identity(arrival, [identity], self._by_number)
         if self._is_repeat(arrival.epoch, numbers):
+            self.repeats += 1
             late = [arrival] if self._fills_given_up(numbers) else []
             return [*late, *self.overdue(arrival.received_ns)]
+        self.news += 1
         earlier = self._before(arrival.epoch, numbers)
         wait_ns = self._wait_ns(arrival.epoch, numbers)
         if wait_ns:
@@ -185,7 +225,7 @@ class Arbiter:
         """
         passed: list[Arrival] = []
         for epoch, waiting in tuple(self._joining.items()):
-            if waiting.arrivals and abs(now_ns - waiting.arrivals[0].arrival.received_ns) >= JOIN_NS:
+            if waiting.frames and abs(now_ns - waiting.frames[0].arrival.received_ns) >= JOIN_NS:
                 passed += self._in_step(epoch)
         passed += self._release(
             lambda held: (
@@ -321,33 +361,35 @@ class Arbiter:
 
     # --- by what tells a frame apart ---
 
-    def _by_identity(self, arrival: Arrival, identity: _Identity, memory: _Memory) -> list[Arrival]:
-        epoch = arrival.epoch
-        copies, count = memory.arrived(identity, epoch, arrival.received_ns)
-        if epoch in self._joining:
-            return self._from_joining(identity, copies, count, arrival)
-        if count <= copies.passed:
+    def _by_identity(
+        self, arrival: Arrival, identities: Sequence[_Identity], memory: _Memory
+    ) -> list[Arrival]:
+        epoch, now_ns = arrival.epoch, arrival.received_ns
+        frame = _Told(arrival, tuple(memory.arrived(each, epoch, now_ns) for each in identities))
+        waiting = self._joining.get(epoch)
+        if waiting is None:
+            return self._passed_on(frame)
+        if not all(each.is_new for each in frame.told_by):
+            # the others had some of it before: this socket is behind them, and in step
+            return [*self._in_step(epoch), *self._passed_on(frame)]
+        waiting.frames.append(frame)
+        waiting.size += len(arrival.message[0])
+        return self._in_step(epoch) if waiting.size > MAX_HELD_BYTES else []
+
+    def _passed_on(self, frame: _Told) -> list[Arrival]:
+        if not frame.passes():
+            self.repeats += 1
             return []
-        copies.passed = count
-        passed = [arrival]
-        for other in [each for each in self._joining if copies.by_epoch.get(each)]:
-            passed = self._caught_up(other, identity, passed)
+        self.news += 1
+        passed = [frame.arrival]
+        for joining in tuple(self._joining):
+            passed = self._caught_up(joining, frame, passed)
         return passed
 
-    def _from_joining(
-        self, identity: _Identity, copies: _Copies, count: int, arrival: Arrival
-    ) -> list[Arrival]:
-        waiting = self._joining[arrival.epoch]
-        if copies.passed >= count:  # the others had it before: this socket is behind them, and in step
-            return self._in_step(arrival.epoch)
-        waiting.arrivals.append(_Early(identity, copies, count, arrival))
-        waiting.size += len(arrival.message[0])
-        return self._in_step(arrival.epoch) if waiting.size > MAX_HELD_BYTES else []
-
-    def _caught_up(self, epoch: int, identity: _Identity, passed: list[Arrival]) -> list[Arrival]:
+    def _caught_up(self, epoch: int, frame: _Told, passed: list[Arrival]) -> list[Arrival]:
         """One of the others brought what a joining socket had before: what it had until then goes first."""
-        waiting = self._joining[epoch].arrivals
-        at = next((index for index, each in enumerate(waiting) if each.identity == identity), None)
+        waiting = self._joining[epoch].frames
+        at = next((index for index, each in enumerate(waiting) if each.shares(frame)), None)
         if at is None:
             return passed
         del self._joining[epoch]
@@ -356,17 +398,16 @@ class Arbiter:
     def _in_step(self, epoch: int) -> list[Arrival]:
         """End a socket's joining; return what it had brought that nobody else did."""
         waiting = self._joining.pop(epoch, None)
-        return _first(waiting.arrivals) if waiting is not None else []
+        return _first(waiting.frames) if waiting is not None else []
 
 
-def _first(waiting: Sequence[_Early]) -> list[Arrival]:
+def _digest(message: bytes) -> bytes:
+    return hashlib.blake2b(message, digest_size=16).digest()
+
+
+def _first(waiting: Sequence[_Told]) -> list[Arrival]:
     """Take those that have not passed in the meantime."""
-    passed = []
-    for each in waiting:
-        if each.count > each.copies.passed:
-            each.copies.passed = each.count
-            passed.append(each.arrival)
-    return passed
+    return [frame.arrival for frame in waiting if frame.passes()]
 
 
 def _is_before(numbers: Sequence[Seen], others: Sequence[Seen]) -> bool:

@@ -29,6 +29,7 @@ from virtufin_examples.venues._exchange import (
     Seen,
     Target,
     Verdict,
+    one_message,
 )
 from virtufin_examples.venues._heartbeat import Heartbeat
 from virtufin_examples.venues._limits import VenueLimits
@@ -149,6 +150,14 @@ class Session:
         among them.
         """
         return ()
+
+    def messages(self, payload: bytes) -> Sequence[bytes]:
+        """Return the messages that the venue packed into a data frame, in the bytes in which they are there.
+
+        Of two sockets that carry the same without numbers, each message counts: a venue may pack them into
+        other frames on the other one. As it stands, a frame is one message.
+        """
+        return one_message(payload)
 
     def observe(self, payload: bytes) -> None:
         """See a frame that the stream has taken; only with `observes`."""

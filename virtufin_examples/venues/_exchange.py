@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -119,6 +119,11 @@ Verdict: TypeAlias = Authenticated | Acknowledged | Refused | Leaving | Outgoing
 
 Effect: TypeAlias = Outgoing | HttpRequest | Leaving | Refused
 """What a session asks for of its own accord."""
+
+
+def one_message(payload: bytes) -> Sequence[bytes]:
+    """Return what a frame is made of where the venue packs nothing: itself."""
+    return (payload,)
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):

@@ -61,6 +61,7 @@ from virtufin_examples.venues.alpaca._messages import (
     UpdatedBar,
 )
 from virtufin_examples.venues.alpaca._orderbook import BookLevel, OrderBook
+from virtufin_examples.venues.alpaca._peek import messages
 from virtufin_examples.venues.alpaca._reading import read_messages
 from virtufin_examples.venues.alpaca._requests import auth_message, subscribe_message, unsubscribe_message
 from virtufin_examples.venues.alpaca._time import Timestamp
@@ -125,6 +126,7 @@ __all__ = [
     "error_code",
     "find_endpoint",
     "join",
+    "messages",
     "parse_frame",
     "read_messages",
     "read_struct",

@@ -29,7 +29,7 @@ from virtufin_examples.venues.alpaca._codes import UNSOLICITED, error_code
 from virtufin_examples.venues.alpaca._endpoints import ANSWERED_CHANNELS, FOLLOWERS, Endpoint
 from virtufin_examples.venues.alpaca._hours import StreamHours
 from virtufin_examples.venues.alpaca._limits import COUNTED
-from virtufin_examples.venues.alpaca._peek import peek
+from virtufin_examples.venues.alpaca._peek import messages, peek
 from virtufin_examples.venues.alpaca._requests import subscribe_message
 
 _ALL = "*"
@@ -270,6 +270,10 @@ class MarketSession(Session):
     def peek(self, payload: bytes) -> list[Seen]:
         """Find the symbols; Alpaca has no sequence numbers."""
         return peek(payload)
+
+    def messages(self, payload: bytes) -> list[bytes]:
+        """Return the messages of a frame's array."""
+        return messages(payload)
 
     # --- inside ---
 

@@ -1,10 +1,12 @@
-"""Finds the symbols of a data frame without parsing it."""
+"""Finds the symbols of a data frame without parsing it, and the messages that it is made of."""
 
 from __future__ import annotations
 
 import functools
 import re
 from itertools import islice
+
+import msgspec
 
 from virtufin_examples.venues import Seen
 
@@ -15,6 +17,8 @@ _KEY = b'"S":"'
 _KEY_BYTES = len(_KEY)
 _MSGPACK = re.compile(rb"\xa1S([\xa1-\xbf])", re.DOTALL)
 _JSON_STARTS = b"[{ \t\r\n"
+_json_array = msgspec.json.Decoder(list[msgspec.Raw])
+_msgpack_array = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
 
 def peek(payload: bytes) -> list[Seen]:
@@ -23,6 +27,18 @@ def peek(payload: bytes) -> list[Seen]:
     if len(names) == 1:
         return [_seen(names[0])]
     return [_seen(name) for name in dict.fromkeys(names)]
+
+
+def messages(payload: bytes) -> list[bytes]:
+    """Return the messages of a frame's array, as they are spelt there; the frame itself where it is none.
+
+    Alpaca may pack the same messages into other arrays on another socket.
+    """
+    decoder = _json_array if payload[:1] in _JSON_STARTS else _msgpack_array
+    try:
+        return [bytes(message) for message in decoder.decode(payload)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [payload]
 
 
 def _json_names(payload: bytes) -> list[bytes]:
