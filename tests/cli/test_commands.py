@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import TOPIC, Platform
+from deploy.processes import until
+from tests.cli.conftest import TOPIC, Platform, call
 from tests.client.recording_parts import items_of, write_recording
 from tests.frames.recording_samples import ITEMS
+from tests.programs import programs
 from virtufin_examples.frames import Frame
 
 
@@ -168,3 +171,36 @@ def test_a_killed_recorder_leaves_a_recording_that_is_continued(platform: Platfo
     holes = [item for item in found[len(before) :] if not isinstance(item, Frame)]
     assert holes, "what was missed in between is announced"
     assert frames[-1].sequence == holes[0].last_sequence + 1
+
+
+def test_subscribe_reads_from_the_sidecar_that_the_environment_names_and_needs_no_gateway(
+    tmp_path_factory,
+) -> None:
+    with programs(tmp_path_factory.mktemp("reader")) as run:
+        runtime = run(
+            "-m", "virtufin_examples.cli", "runtime", "--grpc-port", "0", "--http-port", "0", "--ephemeral"
+        )
+        addresses = runtime.until(lambda line: "grpc" in line)
+        reader = run(
+            *("-m", "virtufin_examples.cli", "subscribe", "orders", "--count", "1", "--json"),
+            DAPR_GRPC_ENDPOINT=addresses["grpc"],
+            VIRTUFIN_API_URL="127.0.0.1:1",
+        )
+        publish = f"http://{addresses['http']}/v1.0/publish/pubsub/orders"
+
+        def is_read() -> bool:
+            request = urllib.request.Request(publish, b"7", {"Content-Type": "text/plain"})
+            urllib.request.urlopen(request, timeout=10).close()
+            return reader.process.poll() is not None
+
+        until(is_read, "the end of the reader")
+        status = reader.end()
+        (message,) = reader.lines
+        assert (status, message["topic"], message["data"]) == (0, "orders", "7")
+
+
+def test_subscribe_through_a_named_gateway_leaves_the_sidecar_alone(platform: Platform) -> None:
+    done = call(
+        "subscribe", TOPIC, "--count", "1", "--gateway", platform.gateway, DAPR_GRPC_ENDPOINT="127.0.0.1:1"
+    )
+    assert (done.status, len(done.out.splitlines())) == (0, 1)

@@ -1,8 +1,14 @@
-"""`virtufin subscribe TOPIC`: a tap through the gateway's broadcast; it takes nobody's frames."""
+"""`virtufin subscribe TOPIC`: a topic's messages as they come.
+
+Through the sidecar that the environment names, as its app id; else through the gateway's broadcast, which
+takes nobody's frames.
+"""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +18,7 @@ from virtufin_examples.cli._outcome import print_json, run
 from virtufin_examples.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from virtufin_examples.bus import Event
     from virtufin_examples.client import CloudEvent
 
 
@@ -26,14 +33,18 @@ def subscribe(
     gateway: Gateway = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print what a topic carries, until Ctrl-C."""
+    """Print what a topic carries, until Ctrl-C.
+
+    Through the sidecar that DAPR_GRPC_ENDPOINT or DAPR_GRPC_PORT names, unless --gateway is given; a program
+    that reads the topic as the same app id then shares its messages with this one.
+    """
 
     async def work() -> None:
         if not topic or any(character.isspace() for character in topic):
             raise InvalidInputError(f"topic is {topic!r}", hint="name a topic: no white space, not empty")
         seen = 0
-        async with api_client(gateway) as api, await api.subscribe(topic) as tap:
-            async for event in tap:
+        async with aclosing(_events(topic, gateway)) as events:
+            async for event in events:
                 _print(topic, event, as_json=as_json)
                 seen += 1
                 if seen == count:
@@ -42,7 +53,21 @@ def subscribe(
     run(work(), as_json=as_json)
 
 
-def _print(topic: str, event: CloudEvent, *, as_json: bool) -> None:
+async def _events(topic: str, gateway: str | None) -> AsyncGenerator[Event | CloudEvent, None]:
+    from virtufin_examples.client import own_sidecar, sidecar_events
+
+    sidecar = None if gateway else own_sidecar()
+    if sidecar is not None:
+        async with aclosing(sidecar_events(sidecar, topic)) as events:
+            async for event in events:
+                yield event
+    else:
+        async with api_client(gateway) as api, await api.subscribe(topic) as tap:
+            async for event in tap:
+                yield event
+
+
+def _print(topic: str, event: Event | CloudEvent, *, as_json: bool) -> None:
     from virtufin_examples.frames import Frame, decode_message, note_dict
 
     try:
@@ -73,7 +98,7 @@ def _print(topic: str, event: CloudEvent, *, as_json: bool) -> None:
             typer.echo(f"{item.sequence:>8}  {_readable(item.data)}")
 
 
-def _print_event(topic: str, event: CloudEvent, *, as_json: bool) -> None:
+def _print_event(topic: str, event: Event | CloudEvent, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {

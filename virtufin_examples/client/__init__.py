@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from virtufin_examples.client._steps import Step
     from virtufin_examples.client._subscribe import Subscription, subscribe, subscribe_blocking
     from virtufin_examples.client._tap import TopicTap
+    from virtufin_examples.client._topic_events import own_sidecar, sidecar_events
     from virtufin_examples.client._venue_port import Credentials
     from virtufin_examples.client._workers import WorkerInfo, WorkerStatus, WorkManagerClient
     from virtufin_examples.frames import Frame, Gap, Late, Restored, Silent, Stale
@@ -77,6 +78,7 @@ _MODULES = {
     "_steps": ("Step",),
     "_subscribe": ("Subscription", "subscribe", "subscribe_blocking"),
     "_tap": ("TopicTap",),
+    "_topic_events": ("own_sidecar", "sidecar_events"),
     "_venue_port": ("Credentials",),
     "_workers": ("WorkManagerClient", "WorkerInfo", "WorkerStatus"),
 }
@@ -145,9 +147,11 @@ __all__ = [
     "new_run_id",
     "open_feed",
     "open_replay",
+    "own_sidecar",
     "packed_worker",
     "platform_child",
     "record",
+    "sidecar_events",
     "simulator_child",
     "simulator_secret",
     "subscribe",
