@@ -63,8 +63,8 @@ async def _events(topic: str, gateway: str | None) -> AsyncGenerator[Event | Clo
                 yield event
     else:
         async with api_client(gateway) as api, await api.subscribe(topic) as tap:
-            async for event in tap:
-                yield event
+            async for broadcast in tap:
+                yield broadcast
 
 
 def _print(topic: str, event: Event | CloudEvent, *, as_json: bool) -> None:
