@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,19 +21,53 @@ from benchmarks._measure import Machine, table
 from benchmarks._page import write_page
 from benchmarks._plan import FULL, QUICK, figures
 from benchmarks._rounds import run_rounds
-from benchmarks.throughput._report import tables
+from benchmarks.throughput._report import not_measured, tables
 from benchmarks.throughput._rounds import FULL_DATA, QUICK_DATA, run_data
 from virtufin_examples.client import Engine
 from virtufin_examples.errors import VirtufinError
 from virtufin_examples.service import allow_many_files
 
-_PARTS = ("data", "control", "workers")
 _MANY_WORKERS, _FEW_WORKERS = 100, 5
 _OURS = ("VIRTUFIN_", "ALPACA_", "APCA_", "DAPR_")
+_INTERRUPTED = 130  # as a shell has it
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print the table; status 1 when a part cannot run. A missed bound is shown, and is no error."""
+    """Measure, print the tables; status 1 when a part could not be measured, which does not stop the others.
+
+    A missed bound is shown, and is no error.
+    """
+    given = _arguments(arguments)
+    if given.source is not None:
+        write_page(msgspec.json.decode(given.source.read_bytes()))
+        return 0
+    target = given.json.resolve() if given.json else None
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - started:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+    try:
+        machine = Machine()
+        with _defaults():
+            report, shown, problems = _measure(given.parts, say, quick=given.quick)
+    except KeyboardInterrupt:
+        print("stopped; nothing is written", file=sys.stderr)
+        return _INTERRUPTED
+    say("done")
+    report["machine"] = here = machine.as_json()
+    print(", ".join(f"{name} {value}" for name, value in here.items()))
+    print("\n\n".join(shown))
+    if target is not None:
+        target.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+    if given.docs and "data" in report:
+        write_page(report)
+    for problem in problems:
+        print(f"cannot measure: {problem}", file=sys.stderr)
+    return int(bool(problems))
+
+
+def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures speed and memory.")
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)}; all of them without one"
@@ -52,61 +87,73 @@ def main(arguments: list[str]) -> int:
         help="measure nothing: --docs from such a JSON",
     )
     given = parser.parse_args(arguments)
-    if given.source is not None:
-        if not given.docs:
-            parser.error("--from is for --docs")
-        write_page(msgspec.json.decode(given.source.read_bytes()))
-        return 0
-    if unknown := set(given.parts) - set(_PARTS):
+    if given.source is not None and not given.docs:
+        parser.error("--from is for --docs")
+    if unknown := set(given.parts) - _PARTS.keys():
         parser.error(f"no part {min(unknown)!r}, only {', '.join(_PARTS)}")
-    parts = given.parts or _PARTS
-    target = given.json.resolve() if given.json else None
-    if given.docs and "data" not in parts:
+    given.parts = given.parts or [*_PARTS]
+    if given.docs and "data" not in given.parts:
         parser.error("--docs shows the part data, which is not to be measured")
-    if target is not None and not target.parent.is_dir():
-        parser.error(f"--json is {str(given.json)!r}: there is no folder {str(target.parent)!r}")
-    started = time.monotonic()
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - started:6.1f} s  {text}", file=sys.stderr, flush=True)
-
-    try:
-        machine = Machine()
-        with _defaults():
-            report, shown = _measure(parts, say, quick=given.quick)
-    except (VirtufinError, OSError) as error:
-        print(f"cannot measure: {error}", file=sys.stderr)
-        return 1
-    say("done")
-    report["machine"] = here = machine.as_json()
-    print(", ".join(f"{name} {value}" for name, value in here.items()))
-    print("\n\n".join(shown))
-    if target is not None:
-        target.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
-    if given.docs:
-        write_page(report)
-    return 0
+    if given.json is not None and not given.json.resolve().parent.is_dir():
+        parser.error(
+            f"--json is {str(given.json)!r}: there is no folder {str(given.json.resolve().parent)!r}"
+        )
+    return given
 
 
 def _measure(
     parts: Sequence[str], say: Callable[[str], object], *, quick: bool
-) -> tuple[dict[str, object], list[str]]:
-    """Return what the JSON holds and the tables."""
+) -> tuple[dict[str, object], list[str], list[str]]:
+    """Return what the JSON holds, the tables, and what could not be measured."""
     report: dict[str, object] = {}
     shown = []
-    if "data" in parts:
-        allow_many_files()  # and so our children
-        report["data"] = data = run_data(QUICK_DATA if quick else FULL_DATA, say)
-        shown.append(tables(data))
-    if "control" in parts:
-        plan = QUICK if quick else FULL
-        found = figures(run_rounds(plan, say))
-        report |= {"plan": asdict(plan), "figures": [figure.as_json() for figure in found]}
-        shown.append(table(found))
-    if "workers" in parts:
-        report["workers"] = many = _workers(_FEW_WORKERS if quick else _MANY_WORKERS, say)
-        shown.append(workers_table(many))
-    return report, shown
+    problems = []
+    for part in parts:
+        try:
+            found, tables_of_it, missing = _PARTS[part](say, quick=quick)
+        except Exception as error:  # noqa: BLE001 - whatever stopped it, the other parts can be measured
+            if not isinstance(error, (VirtufinError, OSError)):
+                traceback.print_exc()
+            say(f"{part}: {error}")
+            problems.append(f"{part}: {error!r}" if not str(error) else f"{part}: {error}")
+        else:
+            report |= found
+            shown.append(tables_of_it)
+            problems += missing
+    if problems:
+        report["problems"] = problems
+    return report, shown, problems
+
+
+_Measured = tuple[dict[str, object], str, list[str]]
+
+
+def _data(say: Callable[[str], object], *, quick: bool) -> _Measured:
+    allow_many_files()  # and so our children
+    found = run_data(QUICK_DATA if quick else FULL_DATA, say)
+    return {"data": found}, tables(found), not_measured(found)
+
+
+def _control(say: Callable[[str], object], *, quick: bool) -> _Measured:
+    plan = QUICK if quick else FULL
+    found = figures(run_rounds(plan, say))
+    report: dict[str, object] = {
+        "plan": asdict(plan),
+        "figures": [figure.as_json() for figure in found],
+    }
+    return report, table(found), []
+
+
+def _many(say: Callable[[str], object], *, quick: bool) -> _Measured:
+    found = _workers(_FEW_WORKERS if quick else _MANY_WORKERS, say)
+    return {"workers": found}, workers_table(found), []
+
+
+_PARTS: dict[str, Callable[..., _Measured]] = {
+    "data": _data,
+    "control": _control,
+    "workers": _many,
+}
 
 
 def _workers(count: int, say: Callable[[str], object]) -> list[ManyWorkers]:

@@ -67,6 +67,7 @@ async def running(module: str, *arguments: str, python: str | Path = sys.executa
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=_LINE_BYTES,
+        start_new_session=True,  # Ctrl-C reaches only us, who end it
     )
     try:
         yield Child(module, process)

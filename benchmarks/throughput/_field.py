@@ -26,7 +26,7 @@ from virtufin_examples.errors import PreconditionError, UnavailableError, Virtuf
 
 SENDER = "benchmarks.throughput.sender"
 READER = "benchmarks.throughput.reader"
-_AT_ONCE = 128
+_AT_ONCE = 64
 """Calls to the gateway that wait for their answers together: what they write of the connections' list is
 written together."""
 
@@ -112,23 +112,18 @@ class Field:
 
         return await asyncio.gather(*map(one, range(connections)))
 
-    async def ask(self, ids: Sequence[str]) -> None:
-        """Send each connection's first message, which starts the sender after the last of them."""
+    async def ask(self, connection_id: str) -> None:
+        """Send a connection's first message, which starts the sender."""
         message = base64.b64encode(b"go").decode()
-        await self._each(
-            ids, lambda one: self.call("SendRaw", id=one, message=message, content_type="text/plain")
-        )
+        await self.call("SendRaw", id=connection_id, message=message, content_type="text/plain")
 
     async def disconnect(self, ids: Sequence[str]) -> None:
         """Close connections."""
-        await self._each(ids, lambda one: self.call("Disconnect", id=one))
-
-    async def _each(self, ids: Sequence[str], call: Callable[[str], Any]) -> None:
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(each: str) -> None:
             async with gate:
-                await call(each)
+                await self.call("Disconnect", id=each)
 
         await asyncio.gather(*map(one, ids))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks._svg import plot
-from benchmarks.throughput._contenders import MEMCPY, NOTHING, OURS_BATCH
+from benchmarks.throughput._contenders import MEMCPY, NOTHING, OURS_BATCH, OURS_FRAME
 from benchmarks.throughput._rounds import CHUNK, DataFigures, Row
 from benchmarks.throughput._targets import idle_kb, ratios, targets
 
@@ -32,8 +32,18 @@ def tables(found: DataFigures) -> str:
     if found.idle_bytes:
         parts += ["### Memory of the WebSocketManager with idle connections", _memory(found)]
     parts += ["### Scaling (150 B, `batch`), frames/s", _sweeps(found)]
-    parts += [f"Not measured: {problem}." for problem in found.problems]
+    parts += [f"Not measured: {problem}." for problem in not_measured(found)]
     return "\n\n".join(parts)
+
+
+def not_measured(found: DataFigures) -> list[str]:
+    """Return what of ours is missing, and why; a peer that cannot run stands in its table."""
+    ours = [
+        f"{row.contender}, {row.size:,} bytes, {row.write:,} bytes a write: {row.problem}"
+        for row in found.throughput
+        if row.problem and row.contender in (OURS_BATCH, OURS_FRAME)
+    ]
+    return [*ours, *found.problems]
 
 
 def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -78,7 +88,7 @@ def _throughput(rows: Sequence[Row], write: int) -> str:
 
 def _latencies(found: DataFigures) -> str:
     lines = []
-    for each in found.latency:
+    for each in (one for one in found.latency if one.from_receipt_us):
         for title, rounds in (
             ("socket to callback", each.from_receipt_us),
             ("due to callback", each.from_due_us),
@@ -130,9 +140,10 @@ def write_plots(found: DataFigures, folder: Path) -> list[str]:
         title: [(one.rate, each[share] / 1000) for one in found.latency for each in one.from_receipt_us]
         for share, title in enumerate(_SHARES)
     }
-    written["latency"] = plot(
-        "latency from socket to callback, ms", lines, x_title="frames a second, open loop", log_y=True
-    )
+    if lines[_SHARES[0]]:
+        written["latency"] = plot(
+            "latency from socket to callback, ms", lines, x_title="frames a second, open loop", log_y=True
+        )
     limits = (OURS_BATCH, NOTHING)
     sizes = {
         name: [(row.size, rate) for row in found.throughput for rate in row.rates if _is(row, name)]

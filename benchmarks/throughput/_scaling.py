@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from benchmarks._processes import command_line, memory_of
@@ -15,6 +15,8 @@ from virtufin_examples.errors import VirtufinError
 _CHUNK = 65536
 _SPARE_FILES = 500
 _FRAMES_A_SECOND = {150: 200_000, 500: 150_000, 2000: 60_000, 8000: 15_000, 32_000: 4000}
+_FRAMES_EACH = 425
+"""A write of 64 kB for each of the most connections."""
 _MOST_SECONDS = 150.0
 """For opening the most connections, and their frames."""
 
@@ -33,30 +35,37 @@ class Sweeps:
 Swept = dict[str, list[dict[str, float]]]
 
 
-async def run_sweeps(field: Field, plan: Sweeps, seconds: float, say: Callable[[str], object]) -> Swept:
-    """Return points (`x`, `frames_a_second`) by what is varied; the most connections are none of them."""
+async def run_sweeps(
+    field: Field, plan: Sweeps, seconds: float, say: Callable[[str], object]
+) -> tuple[Swept, list[str]]:
+    """Return points (`x`, `frames_a_second`) by what is varied, but the most connections; and problems."""
     swept: Swept = {"frame size": [], "topics": [], "subscribers": [], "connections": []}
     frames = int(_FRAMES_A_SECOND[150] * seconds)
 
-    def point(name: str, x: int, outcome: Outcome) -> None:
-        swept[name].append({"x": x, "frames_a_second": outcome.rate})
+    problems: list[str] = []
+
+    async def point(name: str, x: int, run: Awaitable[Outcome]) -> None:
+        try:
+            swept[name].append({"x": x, "frames_a_second": (await run).rate})
+        except (VirtufinError, OSError) as error:
+            problems.append(f"frames/s by {name}, {x}: {error}")
 
     for number in range(plan.rounds):
         say(f"sweeps, round {number + 1} of {plan.rounds}")
         for size in plan.sizes:
             load = Load(size, _CHUNK, int(_FRAMES_A_SECOND[size] * seconds))
-            point("frame size", size, await run_ours(field, load))
+            await point("frame size", size, run_ours(field, load))
         for topics in plan.topics:
             load = Load(150, _CHUNK, frames, connections=topics)
-            point("topics", topics, await run_ours(field, load, topics=topics))
+            await point("topics", topics, run_ours(field, load, topics=topics))
         for subscribers in plan.subscribers:
             load = Load(150, _CHUNK, frames)
-            point("subscribers", subscribers, await run_ours(field, load, subscribers=subscribers))
+            await point("subscribers", subscribers, run_ours(field, load, subscribers=subscribers))
         for connections in plan.connections[:-1]:
             if not _file_problem(connections):
                 load = Load(150, _CHUNK, max(frames, 100 * connections), connections=connections)
-                point("connections", connections, await run_ours(field, load))
-    return swept
+                await point("connections", connections, run_ours(field, load))
+    return swept, problems
 
 
 async def run_most_connections(
@@ -77,7 +86,7 @@ async def run_most_connections(
         idle_bytes[str(count)] = memory_of([manager]).own[manager]
         say(f"{count} connections, idle")
 
-    frames = max(int(_FRAMES_A_SECOND[150] * seconds), 100 * most)
+    frames = max(int(_FRAMES_A_SECOND[150] * seconds), _FRAMES_EACH * most)
     try:
         async with asyncio.timeout(_MOST_SECONDS):
             outcome = await run_ours(
@@ -86,7 +95,7 @@ async def run_most_connections(
             points.append({"x": most, "frames_a_second": outcome.rate})
     except TimeoutError:
         problems.append(f"{most} connections: not done within {_MOST_SECONDS:g} s")
-    except VirtufinError as error:
+    except (VirtufinError, OSError) as error:
         problems.append(f"{most} connections: {error}")
     return points, idle_bytes, problems
 

@@ -80,14 +80,14 @@ def _latency(found: DataFigures, rate: int, share: int) -> float | None:
         (
             median(each[share] for each in one.from_receipt_us) / 1000
             for one in found.latency
-            if one.rate == rate
+            if one.rate == rate and one.from_receipt_us
         ),
         None,
     )
 
 
 def _of_one_connection(found: DataFigures) -> float | None:
-    points = found.sweeps["connections"]
+    points = found.sweeps.get("connections", [])
     one = [point["frames_a_second"] for point in points if point["x"] == 1]
     many = [point["frames_a_second"] for point in points if point["x"] == 5000]
     return median(many) / median(one) if one and many else None

@@ -24,7 +24,7 @@ from virtufin_examples.errors import UnavailableError, VirtufinError
 CHECKED_IN = Path(__file__).parents[1] / "guard.json"
 FLOOR = 0.7
 _ROUNDS = 5
-_SECONDS = 0.6
+_SECONDS = 1.5
 
 
 class Guarded(msgspec.Struct, frozen=True):
@@ -99,8 +99,8 @@ def _guard() -> int:
 
 def _plan() -> DataPlan:
     return DataPlan(
-        cells={(150, CHUNK): _ROUNDS},
-        seconds=_SECONDS,
+        cells={(150, CHUNK): (_ROUNDS, _SECONDS)},
+        seconds=0.0,
         latency_rates=(),
         latency_rounds=0,
         latency_seconds=0.0,

@@ -2,8 +2,9 @@
 
 `python -m benchmarks.throughput.sender --frames N --size BYTES --write BYTES` prints `{"port": ...}`, then
 `{"began_ns": ...}` (monotonic) when the first frame goes out, and ends when its stdin closes. The connections
-share the frames evenly; they get them once all of them have sent a message. With `--rate` one connection gets
-its frames by a schedule, each with the time when it was due inside, whatever became of those before it.
+share the frames evenly; they get them once all of them are open and one has sent a message. With `--rate`
+one connection gets its frames by a schedule, each with the time when it was due inside, whatever became of
+those before it.
 The standard library alone, so that it runs beside any contender.
 """
 
@@ -60,7 +61,8 @@ class _Client:
         self.socket = connection
         self.frames = 0
         self.pongs = b""
-        self.asked = False
+        self.request: bytes | None = b""
+        """What has come of the opening handshake; None after it."""
         self._rest = memoryview(b"")
 
     def send(self, one: bytes, chunk: bytes, a_write: int) -> bool:
@@ -94,7 +96,7 @@ class _Client:
             return b"-"
         except OSError:
             return b""
-        if len(said) >= 6 and said[0] & 0xF == _PING:
+        if self.request is None and len(said) >= 6 and said[0] & 0xF == _PING:
             size = said[1] & 0x7F
             mask, payload = said[2:6], said[6 : 6 + size]
             answer = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
@@ -116,14 +118,6 @@ def upgrade_answer(request: bytes) -> bytes:
     )
 
 
-def upgrade(connection: _Socket) -> None:
-    """Answer the opening handshake."""
-    request = b""
-    while b"\r\n\r\n" not in request:
-        request += connection.recv(65536)
-    connection.sendall(upgrade_answer(request))
-
-
 class Sender:
     """All connections, in one thread."""
 
@@ -136,7 +130,9 @@ class Sender:
             self._tls.load_cert_chain(given.certificate)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
-        self._ready: list[_Client] = []
+        self._clients: list[_Client] = []
+        self._asked = given.at_once
+        self._began = False
         self._one = text_frame(given.size)
         self._a_write = max(1, given.write // len(self._one))
         self._chunk = self._one * self._a_write
@@ -162,34 +158,41 @@ class Sender:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
-            upgrade(connection)
             connection.settimeout(0)
-            client = _Client(connection)
-            self._selector.register(connection, selectors.EVENT_READ, client)
-            if self._given.at_once:
-                self._begin(client)
+            self._selector.register(connection, selectors.EVENT_READ, _Client(connection))
 
     def _read(self, client: _Client) -> None:
         said = client.receive()
         if not said:
             self._selector.unregister(client.socket)
             client.socket.close()
+            if client in self._clients and not self._began:
+                self._clients.remove(client)
+        elif said == b"-":
+            return
+        elif client.request is not None:
+            client.request += said
+            if b"\r\n\r\n" in client.request:
+                client.socket.send(upgrade_answer(client.request))  # a new socket takes so little whole
+                client.request = None
+                self._clients.append(client)
+                self._begin(client)
         elif client.pongs:
             self._selector.modify(client.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, client)
-        elif said != b"-" and not client.asked:
+        else:
+            self._asked = True
             self._begin(client)
 
     def _begin(self, client: _Client) -> None:
         given = self._given
-        client.asked = True
-        self._ready.append(client)
-        if len(self._ready) < given.connections:
+        if self._began or not self._asked or len(self._clients) < given.connections:
             return
+        self._began = True
         if given.rate:
             self._keep_to_the_schedule(client)
             return
         share, more = divmod(given.frames, given.connections)
-        for number, each in enumerate(self._ready):
+        for number, each in enumerate(self._clients):
             each.frames = share + (number < more)
             self._selector.modify(each.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, each)
         print(json.dumps({"began_ns": time.monotonic_ns()}), flush=True)

@@ -72,7 +72,7 @@ async def soak(field: Field, minutes: float, say: Callable[[str], object]) -> tu
         reader = await stack.enter_async_context(running(READER, *words, *options))
         await reader.answer(str)
         ids = await field.connect(f"ws://127.0.0.1:{port}/", [topic], "batch", 1)
-        await field.ask(ids)
+        await field.ask(ids[0])
         processes = (*field.platform, reader.pid)
         names = {pid: program(command_line(pid)) for pid in processes}
         last = False

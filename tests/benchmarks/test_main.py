@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
+from benchmarks._many_workers import ManyWorkers
 from benchmarks._plan import Plan
 from virtufin_examples.errors import UnavailableError
 
@@ -34,14 +35,36 @@ def test_a_round_measures_everything(monkeypatch, tmp_path, capsys):
     assert str(tmp_path) not in out + target.read_text()
 
 
-def test_a_part_that_cannot_run_is_an_error(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "error", [UnavailableError("the example ended with status 1: it said why"), ValueError("it said why")]
+)
+def test_a_part_that_cannot_run_is_named_with_status_1_and_the_others_are_reported(
+    error, monkeypatch, capsys, tmp_path
+):
     def fail(plan, say):
-        raise UnavailableError("the example ended with status 1: it said why")
+        raise error
 
     monkeypatch.setattr(command, "run_rounds", fail)
-    assert command.main(["control", "--quick"]) == 1
+    monkeypatch.setattr(command, "_workers", lambda count, say: [ManyWorkers("python", count, 9, 1, 1)])
+    target = tmp_path / "figures.json"
+    assert command.main(["control", "workers", "--quick", "--json", str(target)]) == 1
     out, err = capsys.readouterr()
-    assert (out, "it said why" in err) == ("", True)
+    assert "| 5 python |" in out
+    assert "cannot measure: control: " in err.splitlines()[-1]
+    assert "it said why" in err.splitlines()[-1]
+    report = json.loads(target.read_text())
+    assert report["workers"][0]["workers"] == 5
+    assert "it said why" in report["problems"][0]
+
+
+def test_an_interrupt_writes_nothing(monkeypatch, capsys, tmp_path):
+    def interrupt(plan, say):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run_rounds", interrupt)
+    assert command.main(["control", "--quick", "--json", str(tmp_path / "figures.json")]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "stopped; nothing is written"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_not_there_is_refused_before_anything_runs(capsys):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import msgspec
 import pytest
 
 from benchmarks import _page as page
+from benchmarks._child import running
 from benchmarks._many_workers import ManyWorkers
+from benchmarks._measure import Figure, table
 from benchmarks.throughput import guard, soak
 from benchmarks.throughput._contenders import (
     CONTENDERS,
@@ -18,19 +21,21 @@ from benchmarks.throughput._contenders import (
     OURS_FRAME,
     PER_FRAME,
 )
-from benchmarks.throughput._field import Load, open_field
-from benchmarks.throughput._report import tables, write_plots
+from benchmarks.throughput._field import Load, open_field, sending
+from benchmarks.throughput._report import not_measured, tables, write_plots
 from benchmarks.throughput._rounds import CHUNK, DataFigures, DataPlan, Latency, Row, run_contenders
 from benchmarks.throughput._scaling import Sweeps, run_most_connections
 from benchmarks.throughput._targets import targets
+from benchmarks.throughput.reader import Read
 from benchmarks.throughput.sender import DUE, SMALLEST, text_frame
+from virtufin_examples.errors import UnavailableError
 
 NO_SWEEPS = Sweeps(rounds=0, sizes=(), connections=(), topics=(), subscribers=())
 
 
 def plan(**changes) -> DataPlan:
     parts = {
-        "cells": {(150, CHUNK): 1},
+        "cells": {(150, CHUNK): (1, 0.01)},
         "seconds": 0.01,
         "latency_rates": (),
         "latency_rounds": 0,
@@ -105,6 +110,34 @@ async def test_a_soak_runs_at_half_of_the_maximum_and_counts_every_frame(tmp_pat
         assert soak.verdicts(spans, sent)["no loss"] == "ok"
 
 
+async def test_a_client_that_leaves_in_its_handshake_holds_up_nobody_else():
+    async with sending(Load(150, CHUNK, 100)) as (_sender, port):
+        _, leaving = await asyncio.open_connection("127.0.0.1", port)
+        leaving.write(b"GET / HTTP/1.1\r\nHost: ")
+        leaving.close()
+        await leaving.wait_closed()
+        command = ("--url", f"ws://127.0.0.1:{port}", "--frames", "100")
+        async with running("benchmarks.peers.receive_nothing", *command) as receiver:
+            await receiver.answer(str)
+            receiver.tell("go")
+            assert (await receiver.answer(Read)).lost == 0
+
+
+async def test_what_of_ours_cannot_run_is_no_peer_and_is_named(monkeypatch, tmp_path):
+    async def fail(field, load, **_):
+        raise UnavailableError("no room")
+
+    monkeypatch.setitem(CONTENDERS, OURS_BATCH, (fail, 1000.0))
+    monkeypatch.setitem(CONTENDERS, CRYPTOFEED, (fail, 1000.0))
+    rows = await run_contenders(None, plan(), print, [OURS_BATCH, CRYPTOFEED])
+    found = DataFigures(rows, [], {}, {}, problems=["5000 connections: no room"])
+    assert not_measured(found) == [
+        "ours, encoding batch, 150 bytes, 65,536 bytes a write: no room",
+        "5000 connections: no room",
+    ]
+    assert "Not measured: 5000 connections: no room." in tables(found)
+
+
 def test_every_target_has_a_verdict():
     found = {each.name: each.verdict for each in targets(figures())}
     assert found["150 B, `batch`, embedded"] == "ok"
@@ -119,9 +152,11 @@ def test_every_target_has_a_verdict():
 def test_the_page_shows_the_tables_between_its_marks_and_links_the_pictures(tmp_path):
     text = (page._DOCS / "performance.md").read_text()
     (tmp_path / "performance.md").write_text(text)
+    help_time = Figure("virtufin --help", "s", (0.1, 0.2, 0.3), 0.4)
     report = {
         "machine": {"system": "Linux"},
         "data": figures(),
+        "figures": [help_time.as_json()],
         "workers": [ManyWorkers("python", 100, 9.0, 15.0, 1.0)],
     }
     page.write_page(report, tmp_path)
@@ -129,7 +164,12 @@ def test_the_page_shows_the_tables_between_its_marks_and_links_the_pictures(tmp_
     written = (tmp_path / "performance.md").read_text()
     assert written.count("### Targets") == 1
     assert written.startswith(text.partition(page._BEGIN)[0])
-    assert written.endswith(text.partition(page._END)[2])
+    assert written.endswith(text.partition(page._CONTROL[1])[2])
+    between = text.partition(page._END)[2].partition(page._CONTROL[0])[0]
+    assert between in written
+    control = written.partition(page._CONTROL[0])[2].partition(page._CONTROL[1])[0]
+    assert table([help_time]) in control
+    assert "| 100 python | 9.0 |" in control
     pictures = sorted(path.name for path in tmp_path.glob("*.svg"))
     assert len(pictures) == 6
     assert all(f"({name})" in written for name in pictures)
