@@ -39,7 +39,8 @@ def generate(target: Path) -> None:
         text = stub.read_text()
         stub.write_text(_IMPORT.sub(rf"\1 {PACKAGE}.\2", text))
     (target / "io/cloudevents/v1/cloudevents_pb2_grpc.py").unlink()
-    (target / "virtufin/v1/frames_pb2_grpc.py").unlink()
+    for without_services in ("frames", "joined"):
+        (target / f"virtufin/v1/{without_services}_pb2_grpc.py").unlink()
 
 
 def _differences(old: Path, new: Path) -> list[str]:

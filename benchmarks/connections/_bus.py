@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from virtufin_examples._generated.virtufin.v1 import frames_pb2
 from virtufin_examples.bus import Bus, BusSubscription, StateEntry
@@ -44,6 +44,15 @@ class SwallowingBus(Bus):
             if self._missing <= 0:
                 self._counted.set()
         await asyncio.sleep(0)
+
+    @property
+    def keeps_bulk_order(self) -> bool:
+        """Single frames are not measured here."""
+        return False
+
+    async def publish_bulk(self, topic: str, messages: Sequence[bytes], *, content_type: str) -> int:
+        """Refuse: it is not asked for."""
+        raise NotImplementedError
 
     async def subscribe(
         self, topic: str, *, dead_letter_topic: str = "", metadata: Mapping[str, str] | None = None

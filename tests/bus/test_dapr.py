@@ -51,6 +51,7 @@ class FakeDapr(dapr_pb2_grpc.DaprServicer):
         self.saved: list = []
         self.refuse: tuple[grpc.StatusCode, str] | None = None
         self.hang = False
+        self.failing: tuple[str, ...] = ()
         self.found_status = grpc.StatusCode.ABORTED
         self.calls: asyncio.Queue = asyncio.Queue()
         self.in_force: asyncio.Queue = asyncio.Queue()
@@ -80,6 +81,16 @@ class FakeDapr(dapr_pb2_grpc.DaprServicer):
         for queue in self.subscribers.get(request.topic, ()):
             queue.put_nowait(event)
         return empty_pb2.Empty()
+
+    async def BulkPublishEvent(self, request, context):  # noqa: N802
+        await self._gate(context)
+        self.published += [entry.event for entry in request.entries]
+        return pubsub_pb2.BulkPublishResponse(
+            failedEntries=[
+                pubsub_pb2.BulkPublishResponseFailedEntry(entry_id=each, error="broker is full")
+                for each in self.failing
+            ]
+        )
 
     async def SubscribeTopicEventsAlpha1(self, request_iterator, context):  # noqa: N802
         await self._gate(context)
@@ -418,6 +429,20 @@ async def test_a_message_of_fifteen_megabytes_passes(served: Served, bus: DaprBu
 async def test_publish_without_a_content_type_is_refused(bus: DaprBus) -> None:
     with pytest.raises(InvalidInputError, match="content_type is empty"):
         await bus.publish("ticks", b"", content_type="")
+
+
+async def test_of_messages_published_together_those_before_the_first_failure_are_taken(
+    served: Served, bus: DaprBus
+) -> None:
+    assert not bus.keeps_bulk_order
+    messages = [b"0", b"1", b"2", b"3"]
+    assert await bus.publish_bulk("ticks", messages, content_type="text/plain") == 4
+    assert served.dapr.published == messages
+    served.dapr.failing = ("3", "1")
+    assert await bus.publish_bulk("ticks", messages, content_type="text/plain") == 1
+    served.dapr.failing = ("0",)
+    with pytest.raises(UnavailableError, match="broker is full"):
+        await bus.publish_bulk("ticks", messages, content_type="text/plain")
 
 
 async def test_state_is_written_read_and_deleted(bus: DaprBus) -> None:

@@ -9,9 +9,16 @@ import pytest
 
 from tests.bus.embedded.conftest import runtime_process
 from virtufin_examples.bus import CLOUDEVENT_JSON, Ack
+from virtufin_examples.bus._joined import MOST_BYTES
 from virtufin_examples.bus.dapr import DaprBus
-from virtufin_examples.bus.embedded import EmbeddedRuntime
-from virtufin_examples.errors import AccessDeniedError, ConflictError, InvalidInputError, NotFoundError
+from virtufin_examples.bus.embedded import EmbeddedRuntime, _pubsub
+from virtufin_examples.errors import (
+    AccessDeniedError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    ResourceLimitError,
+)
 
 TOKEN = "a-token-of-the-test"
 
@@ -102,6 +109,89 @@ async def test_many_deliveries_are_in_flight_in_order(bus: DaprBus) -> None:
     deliveries = [await anext(reader) for _ in range(20)]
     assert [delivery.event.data for delivery in deliveries] == [b"%d" % number for number in range(20)]
     await asyncio.gather(*(delivery.answer(Ack.SUCCESS) for delivery in deliveries))
+
+
+async def test_what_is_published_together_arrives_in_order_and_together(bus: DaprBus) -> None:
+    await bus.sidecar()
+    assert bus.keeps_bulk_order
+    subscription = await bus.subscribe("ticks")
+    bodies = [
+        b'{"specversion":"1.0","type":"t","source":"s","id":"%d","data":"%d"}' % (number, number)
+        for number in range(300)
+    ]
+    assert await bus.publish_bulk("ticks", bodies, content_type=CLOUDEVENT_JSON) == 300
+    ids, lists = [], 0
+    async for deliveries in subscription.together():
+        lists += 1
+        for delivery in deliveries:
+            ids.append(delivery.event.id)
+            await delivery.answer(Ack.SUCCESS)
+        if len(ids) == 300:
+            break
+    assert ids == [str(number) for number in range(300)]
+    assert lists == 3
+
+
+async def test_each_of_those_that_came_together_has_its_own_answer(bus: DaprBus) -> None:
+    dead = aiter(await bus.subscribe("dead"))
+    subscription = await bus.subscribe("ticks", dead_letter_topic="dead")
+    await bus.publish_bulk("ticks", [b"%d" % number for number in range(9)], content_type="text/plain")
+    reader = aiter(subscription)
+    for number in range(9):
+        delivery = await anext(reader)
+        assert delivery.event.data == b"%d" % number
+        await delivery.answer({3: Ack.RETRY, 5: Ack.DROP}.get(number, Ack.SUCCESS))
+    assert (await anext(dead)).event.data == b"5"
+    assert (await anext(reader)).event.data == b"3"
+
+
+async def test_large_messages_are_not_joined_beyond_the_limit(bus: DaprBus) -> None:
+    subscription = await bus.subscribe("ticks")
+    await bus.publish_bulk("ticks", [b"x" * 100_000] * 5, content_type="text/plain")
+    for size in (1, 15_900_000, 2):
+        await bus.publish("ticks", b"x" * size, content_type="text/plain")
+    sizes = []
+    async for deliveries in subscription.together():
+        sizes.append([len(delivery.event.data) for delivery in deliveries])
+        for delivery in deliveries:
+            await delivery.answer(Ack.SUCCESS)
+        if sum(map(len, sizes)) == 8:
+            break
+    assert all(sum(each) <= MOST_BYTES or len(each) == 1 for each in sizes)
+    assert [size for each in sizes for size in each] == [100_000] * 5 + [1, 15_900_000, 2]
+
+
+async def test_a_strict_runtime_delivers_one_at_a_time_as_daprd_does() -> None:
+    runtime = EmbeddedRuntime(strict=True)
+    bus = DaprBus(target=(await runtime.start()).grpc, app_id="one")
+    subscription = await bus.subscribe("ticks")
+    publishing = asyncio.create_task(
+        bus.publish_bulk("ticks", [b"%d" % number for number in range(5)], content_type="text/plain")
+    )
+    got = []
+    async for deliveries in subscription.together():
+        got.append([delivery.event.data for delivery in deliveries])
+        await deliveries[0].answer(Ack.SUCCESS)
+        if len(got) == 5:
+            break
+    assert got == [[b"%d" % number] for number in range(5)]
+    assert await publishing == 5
+    await bus.close()
+    await runtime.stop()
+
+
+async def test_of_a_bulk_call_without_room_for_all_the_first_are_taken(
+    bus: DaprBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_pubsub, "PUBLISH_WAIT_SECONDS", 0.05)
+    subscription = await bus.subscribe("ticks")
+    large = [b"x" * 5_000_000] * 3
+    assert await bus.publish_bulk("ticks", large, content_type="text/plain") == 3
+    assert await bus.publish_bulk("ticks", large, content_type="text/plain") == 3
+    assert await bus.publish_bulk("ticks", large, content_type="text/plain") == 1
+    with pytest.raises(ResourceLimitError, match="'ticks' is full"):
+        await bus.publish_bulk("ticks", large, content_type="text/plain")
+    await subscription.close()
 
 
 async def test_state_is_compared_and_swapped(bus: DaprBus) -> None:

@@ -92,6 +92,10 @@ class Publisher:
     async def frame(self, frame: Frame) -> None:
         await self.bus.publish(TOPIC, encode_frame_event(frame), content_type=CLOUDEVENT_JSON)
 
+    async def together(self, *sequences: int) -> None:
+        events = [encode_frame_event(frame(sequence)) for sequence in sequences]
+        assert await self.bus.publish_bulk(TOPIC, events, content_type=CLOUDEVENT_JSON) == len(events)
+
     async def note(self, note: Note, topic: str = TOPIC) -> None:
         event_type, data = encode_note(note)
         await self.bus.publish(
@@ -270,21 +274,36 @@ async def test_readers_of_one_app_id_are_told_that_they_share(
     assert "does another program read with the same app id" in caplog.text
 
 
+async def test_of_what_came_together_only_what_iteration_took_is_acknowledged(
+    runtime: str, publisher: Publisher
+) -> None:
+    async with subscribe(TOPIC, dapr=runtime, app_id="mine") as first:
+        await publisher.together(*range(1, 11))
+        assert sequences(await take(first, 3)) == [1, 2, 3]
+        place = first.place
+        assert place == {"c": 3}
+        second = await subscribe(TOPIC, dapr=runtime, app_id="mine", after=place)
+    async with asyncio.timeout(10):
+        assert sequences(await take(second, 7)) == [4, 5, 6, 7, 8, 9, 10]
+    assert (second.gaps, second.duplicates) == (0, 0)
+    await second.close()
+
+
 async def test_a_subscription_that_kafka_ended_with_an_earlier_one_is_opened_anew(
     runtime: str, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams: list[DaprStream] = []
-    next_event = DaprStream.next_event
+    next_events = DaprStream.next_events
 
-    async def mute_at_first(stream: DaprStream) -> Event | None:
+    async def mute_at_first(stream: DaprStream) -> list[Event] | None:
         if stream not in streams:
             streams.append(stream)
-        event = await next_event(stream)
-        while event is not None and stream in streams[:2]:
-            event = await next_event(stream)
-        return event
+        events = await next_events(stream)
+        while events is not None and stream in streams[:2]:
+            events = await next_events(stream)
+        return events
 
-    monkeypatch.setattr(DaprStream, "next_event", mute_at_first)
+    monkeypatch.setattr(DaprStream, "next_events", mute_at_first)
     monkeypatch.setattr(_subscription, "_MUTE", {"pubsub.in-memory"})
     async with asyncio.timeout(15), subscribe(TOPIC, dapr=runtime, silent_seconds=0.1) as items:
         assert isinstance(await anext(items), Silent)

@@ -20,6 +20,7 @@ class SimulatedBus:
     """Messages go to `deliver` (topic, type, content type, data, extensions) after up to `most_delay` s."""
 
     hides_backlog = True
+    keeps_bulk_order = False
 
     def __init__(self, clock, rng, deliver, *, most_delay: float) -> None:
         self.happened: Counter[Kind] = Counter()

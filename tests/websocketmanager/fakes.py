@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 
 from virtufin_examples.bus import StateEntry
-from virtufin_examples.errors import ConflictError, NotFoundError, UnavailableError
+from virtufin_examples.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 
 
 class MemoryBus:
     hides_backlog = True
+    keeps_bulk_order = False
 
     def __init__(self, secrets=None) -> None:
         self.messages: list[tuple[str, bytes, str, dict]] = []
@@ -22,9 +24,24 @@ class MemoryBus:
         self.in_flight: dict[str, int] = {}
         self.most_in_flight = 0
         self.attempts = 0
+        self.bulks: list[int] = []
+        self.takes: int | None = None
+        self.bad = b""
         self._etag = 0
 
     async def publish(self, topic, data, *, content_type, metadata=None):
+        async with self._taking(topic, data):
+            self.messages.append((topic, data, content_type, dict(metadata or {})))
+
+    async def publish_bulk(self, topic, messages, *, content_type):
+        async with self._taking(topic, *messages):
+            taken = messages[: self.takes]
+            self.bulks.append(len(taken))
+            self.messages += [(topic, data, content_type, {}) for data in taken]
+        return len(taken)
+
+    @asynccontextmanager
+    async def _taking(self, topic, *messages):
         self.attempts += 1
         self.in_flight[topic] = self.in_flight.get(topic, 0) + 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight[topic])
@@ -36,7 +53,9 @@ class MemoryBus:
                 raise UnavailableError("the bus is down")
             if self.refuse is not None:
                 raise self.refuse
-            self.messages.append((topic, data, content_type, dict(metadata or {})))
+            if self.bad and any(self.bad in data for data in messages):
+                raise InvalidInputError("the bus does not take this")
+            yield
         finally:
             self.in_flight[topic] -= 1
 

@@ -12,6 +12,7 @@ import grpc.aio
 from dapr.proto.runtime.v1 import appcallback_pb2, pubsub_pb2
 from google.protobuf import struct_pb2
 
+from virtufin_examples.bus import _joined as joined
 from virtufin_examples.bus._port import Ack, Event
 from virtufin_examples.errors import UnavailableError
 
@@ -30,7 +31,8 @@ class DaprStream:
 
     def __init__(self, call: StreamCall) -> None:
         self._call = call
-        self._answers: deque[pubsub_pb2.SubscribeTopicEventsRequestAlpha1] = deque()
+        self._joins = False
+        self._answers: deque[bytes] = deque()
         self._wake = asyncio.Event()
         self._closing = False
         self._writer: asyncio.Task[None] | None = None
@@ -38,19 +40,22 @@ class DaprStream:
     async def open(self, initial: pubsub_pb2.SubscribeTopicEventsRequestAlpha1) -> None:
         """Return when the sidecar says that the subscription is in force; raises gRPC's error when not."""
         with contextlib.suppress(asyncio.InvalidStateError):  # ended already: read() knows why
-            await self._call.write(initial)
+            await self._call.write(initial.SerializeToString())
         if await self._call.read() is grpc.aio.EOF:
             raise UnavailableError("the stream ended before the subscription was in force")
+        self._joins = joined.ASK in tuple(await self._call.initial_metadata())
         self._writer = asyncio.create_task(self._write_answers(), name="subscription-answers")
 
-    async def next_event(self) -> Event | None:
-        """Return the next event, or None when the sidecar ended the stream; raises gRPC's error."""
+    async def next_events(self) -> list[Event] | None:
+        """Return events that came together, None when the sidecar ended the stream; raises gRPC's error."""
         while True:
             response: Any = await self._call.read()
             if response is grpc.aio.EOF:
                 return None
-            if response.HasField("event_message"):
-                return _event(response.event_message)
+            if response.messages:
+                return [
+                    _event(appcallback_pb2.TopicEventRequest.FromString(each)) for each in response.messages
+                ]
 
     def answer(self, event_id: str, ack: Ack) -> None:
         """Queue an answer. After the stream's end the broker has taken the event back: it is let go."""
@@ -61,7 +66,7 @@ class DaprStream:
                     event_processed=pubsub_pb2.SubscribeTopicEventsRequestProcessedAlpha1(
                         id=event_id, status=appcallback_pb2.TopicEventResponse(status=status)
                     )
-                )
+                ).SerializeToString()
             )
             self._wake.set()
 
@@ -84,7 +89,11 @@ class DaprStream:
         with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
             while True:
                 while self._answers:
-                    await self._call.write(self._answers.popleft())
+                    if self._joins:
+                        count = min(len(self._answers), joined.MOST_MESSAGES)
+                        await self._call.write(b"".join(self._answers.popleft() for _ in range(count)))
+                    else:
+                        await self._call.write(self._answers.popleft())
                 if self._closing:
                     # Half-closing tells the sidecar after the answers; a bare cancel could overtake them.
                     await self._call.done_writing()
@@ -95,6 +104,9 @@ class DaprStream:
 
 
 def _plain(value: struct_pb2.Value) -> object:
+    text = value.string_value
+    if text:
+        return text
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
         return {name: _plain(entry) for name, entry in value.struct_value.fields.items()}

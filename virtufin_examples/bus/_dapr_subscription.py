@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import grpc.aio
 from dapr.proto.runtime.v1 import pubsub_pb2
+from google.protobuf.message import DecodeError
 
 from virtufin_examples.bus._dapr_errors import bus_error
 from virtufin_examples.bus._dapr_stream import DaprStream, StreamCall
-from virtufin_examples.bus._inbox import Inbox
+from virtufin_examples.bus._inbox import ENTRY_OVERHEAD_BYTES, Inbox
 from virtufin_examples.bus._port import Ack, Event
 from virtufin_examples.errors import DeadlineError, UnavailableError, VirtufinError
 
@@ -87,7 +88,7 @@ class DaprSubscription:
                 dead_letter_topic=dead_letter_topic or None,
             )
         )
-        self._inbox: Inbox[DaprDelivery] = Inbox(INBOX_BYTES)
+        self._inbox: Inbox[list[DaprDelivery]] = Inbox(INBOX_BYTES)
         self._breaks = 0
         self._received = 0
         self._renewing = False
@@ -117,8 +118,16 @@ class DaprSubscription:
         self._task = asyncio.create_task(self._run(stream), name=f"subscription-{self._topic}")
 
     async def __aiter__(self) -> AsyncIterator[DaprDelivery]:
-        while (delivery := await self._inbox.get()) is not None:
-            yield delivery
+        async for deliveries in self.together():
+            for delivery in deliveries:
+                if self._closing:
+                    return
+                yield delivery
+
+    async def together(self) -> AsyncIterator[list[DaprDelivery]]:
+        """Yield the same in lists, as they came together."""
+        while (deliveries := await self._inbox.get()) is not None:
+            yield deliveries
 
     async def close(self) -> None:
         """End it; answers given before are still written."""
@@ -177,11 +186,14 @@ class DaprSubscription:
         """Read until the stream breaks; return why it did."""
         self._received, self._renewing = 0, False
         try:
-            while (event := await stream.next_event()) is not None:
-                self._received += 1
-                await self._inbox.put(DaprDelivery(event, stream), len(event.data))
+            while (events := await stream.next_events()) is not None:
+                self._received += len(events)
+                size = sum(len(event.data) + ENTRY_OVERHEAD_BYTES for event in events)
+                await self._inbox.put([DaprDelivery(event, stream) for event in events], size)
         except grpc.aio.AioRpcError as error:
             return bus_error(error, f"subscription of {self._topic}", self._endpoint)
+        except DecodeError as error:
+            return UnavailableError(f"Dapr at {self._endpoint} sent what is no event: {error}")
         except asyncio.CancelledError:  # gRPC's word for a call that we ended
             if not self._renewing or self._closing:
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -83,6 +83,16 @@ class Bus(Protocol):
 
         With content type `CLOUDEVENT_JSON`, `data` is a structured CloudEvent. `metadata` are Dapr's
         publish metadata: `ttlInSeconds`, `cloudevent.type`, `cloudevent.subject`, ...
+        """
+
+    @property
+    def keeps_bulk_order(self) -> bool:
+        """Whether what `publish_bulk` is given is delivered in its order."""
+
+    async def publish_bulk(self, topic: str, messages: Sequence[bytes], *, content_type: str) -> int:
+        """Publish messages together; return how many of them, from the first on, the broker has taken.
+
+        At least one; the others are to be given again.
         """
 
     async def subscribe(

@@ -6,7 +6,7 @@ the caller's event loop, have no deadlines, and lose a subscription when a handl
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -14,6 +14,7 @@ import grpc.aio
 from dapr.proto.common.v1 import common_pb2
 from dapr.proto.runtime.v1 import dapr_pb2_grpc, metadata_pb2, pubsub_pb2, secret_pb2, state_pb2
 
+from virtufin_examples.bus import _joined as joined
 from virtufin_examples.bus._dapr_channel import (
     MAX_MESSAGE_BYTES,
     call_metadata,
@@ -22,6 +23,7 @@ from virtufin_examples.bus._dapr_channel import (
 )
 from virtufin_examples.bus._dapr_errors import bus_error
 from virtufin_examples.bus._dapr_sidecar import SidecarInfo, read_info
+from virtufin_examples.bus._dapr_stream import StreamCall
 from virtufin_examples.bus._dapr_subscription import DaprSubscription
 from virtufin_examples.bus._port import (
     DEFAULT_PUBSUB_NAME,
@@ -75,7 +77,7 @@ class DaprBus:
         self._stub: Any = None
         self._subscriptions: set[DaprSubscription] = set()
         self._closed = False
-        self._hides_backlog = True
+        self._embedded = False
 
     async def publish(
         self, topic: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None
@@ -95,13 +97,33 @@ class DaprBus:
         )
         await self._call(self._connected().PublishEvent, request, f"publish to {topic}")
 
+    async def publish_bulk(self, topic: str, messages: Sequence[bytes], *, content_type: str) -> int:
+        """Publish messages together; return how many of them, from the first on, the broker has taken."""
+        request = pubsub_pb2.BulkPublishRequest(
+            pubsub_name=self._pubsub_name,
+            topic=topic,
+            entries=[
+                pubsub_pb2.BulkPublishRequestEntry(entry_id=str(index), event=data, content_type=content_type)
+                for index, data in enumerate(messages)
+            ],
+        )
+        answer = await self._call(self._connected().BulkPublishEvent, request, f"publish to {topic}")
+        failed = {int(entry.entry_id): entry.error for entry in answer.failedEntries}
+        taken = min(failed, default=len(messages))
+        if not taken:
+            raise UnavailableError(f"Dapr at {self._target}: publish to {topic}: {failed[0]}")
+        return taken
+
     async def subscribe(
         self, topic: str, *, dead_letter_topic: str = "", metadata: Mapping[str, str] | None = None
     ) -> DaprSubscription:
         """Return a subscription in force; raises when the first try fails, heals itself from then on."""
-        stub = self._connected()
+        channel = self._connected_channel()
+        open_call: Callable[..., StreamCall] = channel.stream_stream(
+            f"/dapr.proto.runtime.v1.Dapr/{joined.SUBSCRIBE_METHOD}", response_deserializer=joined.split
+        )
         subscription = DaprSubscription(
-            lambda: stub.SubscribeTopicEventsAlpha1(metadata=self._metadata),
+            lambda: open_call(metadata=(*self._metadata, joined.ASK)),
             endpoint=self._target,
             pubsub_name=self._pubsub_name,
             topic=topic,
@@ -177,14 +199,19 @@ class DaprBus:
     @property
     def hides_backlog(self) -> bool:
         """A broker takes what it has not delivered yet; the embedded runtime, once known, does not."""
-        return self._hides_backlog
+        return not self._embedded
+
+    @property
+    def keeps_bulk_order(self) -> bool:
+        """The embedded runtime does, once known; daprd publishes the entries at once with most brokers."""
+        return self._embedded
 
     async def sidecar(self) -> SidecarInfo:
         """Return what the sidecar says of itself."""
         request = metadata_pb2.GetMetadataRequest()
         answer = await self._call(self._connected().GetMetadata, request, "ask for its metadata")
         info = read_info(answer, self._target)
-        self._hides_backlog = not info.is_embedded
+        self._embedded = info.is_embedded
         return info
 
     async def close(self) -> None:
@@ -195,12 +222,16 @@ class DaprBus:
         if self._channel is not None:
             await self._channel.close()
 
-    def _connected(self) -> Any:  # noqa: ANN401 - the generated stub is untyped
+    def _connected_channel(self) -> grpc.aio.Channel:
         if self._closed:
             raise PreconditionError(f"the bus to Dapr at {self._target} is closed")
-        if self._stub is None:
+        if self._channel is None:
             self._channel = open_channel(self._target)
             self._stub = dapr_pb2_grpc.DaprStub(self._channel)
+        return self._channel
+
+    def _connected(self) -> Any:  # noqa: ANN401 - the generated stub is untyped
+        self._connected_channel()
         return self._stub
 
     async def _call(self, method: Callable[..., Awaitable[Any]], request: object, what: str) -> Any:  # noqa: ANN401 - the stub is untyped

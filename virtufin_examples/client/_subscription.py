@@ -7,9 +7,9 @@ import inspect
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 import msgspec
 
@@ -30,6 +30,8 @@ from virtufin_examples.frames import (
 
 _log = logging.getLogger(__name__)
 
+_Deliveries: TypeAlias = Sequence[Delivery]
+_Source: TypeAlias = AsyncIterator[_Deliveries]
 Handler = Callable[[Item], Awaitable[None] | None]
 
 _NS_PER_SECOND = 1_000_000_000
@@ -62,7 +64,8 @@ class Subscription:
         self._bus: DaprBus | None = None
         self._sources: list[DaprSubscription] = []
         self._renewable: dict[TopicReading, list[DaprSubscription]] = defaultdict(list)
-        self._taking: dict[asyncio.Task[Delivery | None], tuple[AsyncIterator[Delivery], TopicReading]] = {}
+        self._taking: dict[asyncio.Task[_Deliveries | None], tuple[_Source, TopicReading]] = {}
+        self._waiting: deque[tuple[Delivery, TopicReading]] = deque()  # read from Dapr, not taken yet
         self._ready: deque[Item] = deque()
         self._zero_ns = 0  # the merger's clock starts at 0 and stands still while the reader is away
         self._left_ns = 0
@@ -91,7 +94,7 @@ class Subscription:
                     self._sources.append(source)
                     if may_be_mute:
                         self._renewable[reading].append(source)
-                    self._take(aiter(source), reading)
+                    self._take(source.together(), reading)
         except BaseException:
             await self.close()
             raise
@@ -120,6 +123,7 @@ class Subscription:
     async def close(self) -> None:
         """End all subscriptions and the connection."""
         self._closed = True
+        self._waiting.clear()
         if self._bus is not None:
             await self._bus.close()
         if self._taking:
@@ -196,7 +200,13 @@ class Subscription:
     async def __anext__(self) -> Item:
         """Return the next item; it may be cancelled without loss."""
         while not self._ready:
-            if not await self._pull():
+            if self._waiting:
+                self._follow_clock()
+                await self._take_next()
+                if not self._waiting:
+                    await self._pass_time()
+                self._left_ns = time.monotonic_ns()
+            elif not await self._pull():
                 raise StopAsyncIteration
         item = self._ready.popleft()
         if isinstance(item, Frame):
@@ -211,8 +221,13 @@ class Subscription:
     async def next_batch(self) -> list[Item] | None:
         """Return all items that are ready, at least one, or None at the end; cancelling it loses nothing."""
         while not self._ready:
-            if not await self._pull():
+            if not self._waiting and not await self._pull():
                 return None
+            self._follow_clock()
+            while self._waiting:
+                await self._take_next()
+            await self._pass_time()
+            self._left_ns = time.monotonic_ns()
         batch = list(self._ready)
         self._ready.clear()
         self._note_lag(batch)
@@ -244,29 +259,36 @@ class Subscription:
         if seen:
             self._lag_ns = now_ns - next(iter(seen.values())).received_ns
 
-    def _take(self, source: AsyncIterator[Delivery], reading: TopicReading) -> None:
+    def _take(self, source: _Source, reading: TopicReading) -> None:
         # The task outlives a cancelled reader, so that no delivery is lost with it.
-        self._taking[asyncio.ensure_future(_next_delivery(source))] = (source, reading)
+        self._taking[asyncio.ensure_future(_next_deliveries(source))] = (source, reading)
+
+    async def _take_next(self) -> None:
+        delivery, reading = self._waiting.popleft()
+        self._ready.extend(reading.read(delivery.event, self._now_ns()))
+        await delivery.answer(Ack.SUCCESS)
+
+    def _follow_clock(self) -> None:
+        """Let the merger's clock stand still for what the reader was away."""
+        self._zero_ns += max(0, time.monotonic_ns() - self._left_ns - _PAUSE_NS)
 
     async def _pull(self) -> bool:
         """Wait for messages or for the end of a window; return False at the end."""
         if not self._taking:
             return False
-        self._zero_ns += max(0, time.monotonic_ns() - self._left_ns - _PAUSE_NS)
+        self._follow_clock()
         try:
             due_ns = self._deadline_ns()
             timeout = None if due_ns is None else max(0, due_ns - self._now_ns()) / _NS_PER_SECOND
             done, _ = await asyncio.wait(self._taking, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 source, reading = self._taking.pop(task)
-                delivery = task.result()
-                if delivery is not None:
+                deliveries = task.result()
+                if deliveries is not None and not self._closed:
                     self._take(source, reading)
-                    self._ready.extend(reading.read(delivery.event, self._now_ns()))
-                    await delivery.answer(Ack.SUCCESS)
-            due_ns = self._deadline_ns()
-            if due_ns is not None and self._now_ns() >= due_ns and not self._closed:
-                await self._let_time_pass()
+                    self._waiting.extend((delivery, reading) for delivery in deliveries)
+            if not self._waiting:  # what is there may fill what is waited for
+                await self._pass_time()
         finally:
             self._left_ns = time.monotonic_ns()
         return True
@@ -277,6 +299,11 @@ class Subscription:
     def _deadline_ns(self) -> int | None:
         due = (reading.merger.deadline_ns() for reading in self._readings)
         return min((each for each in due if each is not None), default=None)
+
+    async def _pass_time(self) -> None:
+        due_ns = self._deadline_ns()
+        if due_ns is not None and self._now_ns() >= due_ns and not self._closed:
+            await self._let_time_pass()
 
     async def _let_time_pass(self) -> None:
         now_ns = self._now_ns()
@@ -311,5 +338,5 @@ def _first_number(item: Frame | Gap | Stale | Restored) -> int:
     return item.sequence
 
 
-async def _next_delivery(source: AsyncIterator[Delivery]) -> Delivery | None:
+async def _next_deliveries(source: _Source) -> _Deliveries | None:
     return await anext(source, None)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from prometheus_client import Histogram
 
-from virtufin_examples.bus import Bus
+from virtufin_examples.bus import CLOUDEVENT_JSON, Bus
 from virtufin_examples.connections import Clock
 from virtufin_examples.errors import ConflictError, InvalidInputError, ResourceLimitError, VirtufinError
 from virtufin_examples.websocketmanager._guard import PauseGuard
@@ -18,6 +18,9 @@ MAX_PUBLISH_BYTES = 16 * 1024 * 1024 - 64 * 1024
 MAX_REFUSALS = 10
 """So often may the bus call one message invalid or too large, over half a minute, before it is given up: a
 broker with a lower limit must not stop the topic for good. A bus that is down is waited for without limit."""
+
+MAX_EVENTS = 128
+"""Events of one call at most: a runtime is busy with them for some milliseconds."""
 
 _RETRY_BASE_SECONDS = 0.1
 _RETRY_CAP_SECONDS = 5.0
@@ -55,6 +58,7 @@ class Sender:
         self._confirm = confirm
         self._confirmed_pauses = guard.pauses
         self._trying_since: float | None = None
+        self._most_events = 1
 
     def trying_seconds(self, now: float) -> float:
         """Return for how long the message in flight has been tried."""
@@ -64,6 +68,37 @@ class Sender:
         """Publish until the bus takes it; raises `FencedError`, or `NotTakenError` for what it never will."""
         if len(data) > MAX_PUBLISH_BYTES:
             raise NotTakenError(f"message of {len(data)} bytes, the bus takes {MAX_PUBLISH_BYTES}")
+
+        async def publish() -> int:
+            await self._bus.publish(topic, data, content_type=content_type, metadata=metadata)
+            return 1
+
+        await self._until_taken(topic, publish)
+
+    async def send_events(self, topic: str, events: Sequence[bytes]) -> int:
+        """Publish structured CloudEvents, in one call where the bus then keeps their order.
+
+        Return how many of them, from the first on, the bus has taken: at least one. Raises as `send` does,
+        `NotTakenError` for the first of them. After a failure one event is tried, then twice as many
+        each time: so the refused one is found, and what a call that timed out had published is not much.
+        """
+        if len(events[0]) > MAX_PUBLISH_BYTES:
+            raise NotTakenError(f"message of {len(events[0])} bytes, the bus takes {MAX_PUBLISH_BYTES}")
+
+        async def publish() -> int:
+            most, self._most_events = self._most_events, 1
+            count = min(len(events), most)
+            if count > 1:
+                count = await self._bus.publish_bulk(topic, events[:count], content_type=CLOUDEVENT_JSON)
+            else:
+                await self._bus.publish(topic, events[0], content_type=CLOUDEVENT_JSON)
+            if self._bus.keeps_bulk_order:
+                self._most_events = min(2 * most, MAX_EVENTS)
+            return count
+
+        return await self._until_taken(topic, publish)
+
+    async def _until_taken(self, topic: str, publish: Callable[[], Awaitable[int]]) -> int:
         refusals = 0
         pause_seconds = _RETRY_BASE_SECONDS
         began = self._trying_since = self._clock.monotonic()
@@ -72,7 +107,7 @@ class Sender:
                 try:
                     if self._guard.look(began) != self._confirmed_pauses:
                         await self._check()
-                    await self._bus.publish(topic, data, content_type=content_type, metadata=metadata)
+                    count = await publish()
                 except FencedError:
                     raise
                 except VirtufinError as error:
@@ -84,8 +119,14 @@ class Sender:
                     pause_seconds = min(_RETRY_CAP_SECONDS, pause_seconds * 2)
                     began = self._clock.monotonic()
                 else:
+<<<<<<< HEAD
                     self._latency.observe(self._clock.monotonic() - began)
                     return
+=======
+                    self.last_message_at = self._clock.monotonic()
+                    self._latency.observe(self.last_message_at - began)
+                    return count
+>>>>>>> 15b5588 (Single frames that have gathered travel together: one call in, one stream message out, and each still an event)
         finally:
             self._trying_since = None
 

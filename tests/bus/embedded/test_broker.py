@@ -82,6 +82,20 @@ def test_many_are_under_way_and_answered_in_any_order():
     assert subscription.held_bytes == 0
 
 
+def test_what_is_larger_than_asked_for_is_left_in_its_place():
+    bench = Bench()
+    subscription = bench.subscribe()
+    for name in ("small", "large" * 100, "small too"):
+        bench.publish(name)
+    assert event(subscription.take(400)).id == "small"
+    assert subscription.take(400) is None
+    assert _take_all(subscription) == ["large" * 100, "small too"]
+    subscription.answer("large" * 100, Ack.RETRY)
+    bench.clock.advance(1)
+    assert subscription.take(400) is None
+    assert _take_all(subscription) == ["large" * 100]
+
+
 def test_the_same_event_id_twice_takes_two_answers():
     bench = Bench()
     subscription = bench.subscribe()

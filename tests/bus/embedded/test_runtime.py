@@ -19,6 +19,7 @@ from dapr.proto.runtime.v1 import (
 
 from tests.bus.embedded.calls import as_app, code_of, exchange, initial, publish, stream_requests, subscribed
 from tests.bus.embedded.conftest import MAX_BYTES, channel, running
+from virtufin_examples.bus._joined import SUBSCRIBE_METHOD
 from virtufin_examples.bus.embedded import EmbeddedRuntime, _broker, _pubsub
 from virtufin_examples.errors import UnavailableError
 
@@ -191,6 +192,49 @@ async def test_a_bulk_publish_names_the_entries_that_found_no_room(stub, monkeyp
         answer = await stub.BulkPublishEvent(request)
         assert [entry.entry_id for entry in answer.failedEntries] == ["2"]
         assert (await code_of(stub.BulkPublishEvent(request)))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_bulk_publish_waits_for_room_once_and_not_for_each_entry(stub, monkeypatch):
+    deadlines = []
+
+    async def note(_service, _topic, deadline):
+        deadlines.append(deadline)
+
+    monkeypatch.setattr(_pubsub.PubsubService, "_wait_for_room", note)
+    async with subscribed(stub, "t"):
+        for _ in range(4):
+            await publish(stub, "t", bytes(8 * 1024 * 1024))
+        entries = [pubsub_pb2.BulkPublishRequestEntry(entry_id=str(index)) for index in range(3)]
+        await stub.BulkPublishEvent(
+            pubsub_pb2.BulkPublishRequest(pubsub_name="pubsub", topic="t", entries=entries)
+        )
+    assert len(deadlines) == 3
+    assert len(set(deadlines)) == 1
+
+
+async def test_clients_that_do_not_ask_for_joined_messages_get_one_event_each(stub):
+    async with subscribed(stub, "t") as reader:
+        entries = [
+            pubsub_pb2.BulkPublishRequestEntry(
+                entry_id=str(index), event=b"%d" % index, content_type="text/plain"
+            )
+            for index in range(50)
+        ]
+        await stub.BulkPublishEvent(
+            pubsub_pb2.BulkPublishRequest(pubsub_name="pubsub", topic="t", entries=entries)
+        )
+        assert [(await reader.event()).data for _ in range(50)] == [b"%d" % index for index in range(50)]
+
+
+async def test_what_is_no_answer_ends_the_stream():
+    async with running() as addresses, channel(addresses.grpc) as opened:
+        call = opened.stream_stream(f"/dapr.proto.runtime.v1.Dapr/{SUBSCRIBE_METHOD}")()
+        await call.write(initial("pubsub", "t").SerializeToString())
+        await call.read()
+        await call.write(b"\x12\x02\x0a\x05")  # an id of 5 bytes, of which none follow
+        code, details = await code_of(call.read())
+        assert code is grpc.StatusCode.UNKNOWN
+        assert "SubscribeTopicEventsRequestProcessedAlpha1" in details
 
 
 async def test_a_subscriber_that_stands_still_is_cut_off(stub, monkeypatch):

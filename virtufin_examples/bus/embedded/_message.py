@@ -81,7 +81,11 @@ def _entry(name: str, value: object) -> bytes:
 
 @functools.lru_cache(maxsize=_CACHED_ENTRIES)
 def _text_entry(name: str, value: str) -> bytes:
-    return _entry(name, value)
+    """Return what `_entry` does for a string, in a tenth of the time: nearly all attributes are strings."""
+    key, text = name.encode(), value.encode()
+    string = b"\x1a" + _varint(len(text)) + text  # Value.string_value
+    entry = b"\x0a%b%b\x12%b%b" % (_varint(len(key)), key, _varint(len(string)), string)
+    return b"\x0a%b%b" % (_varint(len(entry)), entry)
 
 
 def _varint(number: int) -> bytes:

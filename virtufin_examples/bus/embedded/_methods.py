@@ -15,6 +15,7 @@ import structlog
 from dapr.proto.runtime.v1 import lock_pb2, metadata_pb2, pubsub_pb2, secret_pb2, state_pb2
 from google.protobuf.message import Message
 
+from virtufin_examples.bus import _joined as joined
 from virtufin_examples.bus.embedded._callers import Callers
 from virtufin_examples.bus.embedded._platform import PlatformService
 from virtufin_examples.bus.embedded._pubsub import PubsubService
@@ -60,9 +61,9 @@ def method_handlers(
         )
         for name, (method, request) in unary.items()
     }
-    handlers["SubscribeTopicEventsAlpha1"] = grpc.stream_stream_rpc_method_handler(
+    handlers[joined.SUBSCRIBE_METHOD] = grpc.stream_stream_rpc_method_handler(
         _subscribe(pubsub, callers),
-        request_deserializer=pubsub_pb2.SubscribeTopicEventsRequestAlpha1.FromString,
+        request_deserializer=joined.split,
         response_serializer=None,
     )
     return grpc.method_handlers_generic_handler(SERVICE_NAME, handlers)
@@ -83,7 +84,7 @@ def _subscribe(pubsub: PubsubService, callers: Callers) -> Callable[[Any, Contex
         try:
             await pubsub.subscribe(context, callers.identify(context.invocation_metadata() or ()))
         except Exception as error:  # noqa: BLE001 - the border of the runtime
-            await _abort(context, "SubscribeTopicEventsAlpha1", error)
+            await _abort(context, joined.SUBSCRIBE_METHOD, error)
 
     return call
 

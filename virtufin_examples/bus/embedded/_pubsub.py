@@ -16,13 +16,14 @@ import structlog
 from dapr.proto.runtime.v1 import metadata_pb2, pubsub_pb2
 from google.protobuf import empty_pb2
 
+from virtufin_examples.bus import _joined as joined
 from virtufin_examples.bus.embedded._broker import Broker
 from virtufin_examples.bus.embedded._envelope import Moment, Publish
 from virtufin_examples.bus.embedded._message import PUBSUB_NAME
 from virtufin_examples.bus.embedded._metadata import is_raw, lower_names
 from virtufin_examples.bus.embedded._publication import Publication, publication
 from virtufin_examples.bus.embedded._statuses import RefusedError, StreamError
-from virtufin_examples.bus.embedded._stream import Context, SubscriptionStream
+from virtufin_examples.bus.embedded._stream import Context, SubscriptionStream, parsed
 from virtufin_examples.bus.embedded._subscription import (
     Cause,
     EndReason,
@@ -69,6 +70,7 @@ class PubsubService:
                 self._now(),
                 raw=is_raw(metadata),
             ),
+            self._deadline(),
         )
         return empty_pb2.Empty()
 
@@ -105,9 +107,10 @@ class PubsubService:
             )
             for entry in request.entries
         ]
+        deadline = self._deadline()  # one for all: who calls would not wait for each entry's
         for index, message in enumerate(messages):
             try:
-                await self._publish(request.topic, message)
+                await self._publish(request.topic, message, deadline)
             except ResourceLimitError as error:
                 if index == 0:
                     raise
@@ -122,9 +125,9 @@ class PubsubService:
     async def subscribe(self, context: Context, app_id: str) -> None:
         """Serve one subscription stream until either side ends it."""
         request = await context.read()
-        if request is grpc.aio.EOF or not request.HasField("initial_request"):
+        if request is grpc.aio.EOF or not request.HasField("initial"):
             raise StreamError("initial request is required")
-        initial = request.initial_request
+        initial = parsed(pubsub_pb2.SubscribeTopicEventsRequestInitialAlpha1, request.initial)
         if not initial.pubsub_name:
             raise StreamError("pubsubName is required")
         if not initial.topic:
@@ -133,7 +136,8 @@ class PubsubService:
         options = SubscriptionOptions(
             app_id, initial.topic, initial.dead_letter_topic, is_raw(lower_names(initial.metadata))
         )
-        await SubscriptionStream(context, self.broker, options).serve()
+        joins = not self._strict and joined.ASK in tuple(context.invocation_metadata() or ())
+        await SubscriptionStream(context, self.broker, options, joins=joins).serve()
 
     def subscriptions(self, app_id: str) -> list[metadata_pb2.PubsubSubscription]:
         """Return the subscriptions of an app id as its metadata list them."""
@@ -160,13 +164,15 @@ class PubsubService:
     def _now(self) -> Moment:
         return Moment(self._loop.time(), time.time())
 
-    async def _publish(self, topic: str, message: Publication) -> None:
+    def _deadline(self) -> float | None:
+        return None if self._strict else self._loop.time() + PUBLISH_WAIT_SECONDS
+
+    async def _publish(self, topic: str, message: Publication, deadline: float | None) -> None:
         if self.broker.blocking(topic) is not None:
-            await self._wait_for_room(topic)
+            await self._wait_for_room(topic, deadline)
         self.broker.publish(topic, message)
 
-    async def _wait_for_room(self, topic: str) -> None:
-        deadline = None if self._strict else self._loop.time() + PUBLISH_WAIT_SECONDS
+    async def _wait_for_room(self, topic: str, deadline: float | None) -> None:
         while (full := self.broker.blocking(topic)) is not None:
             self._room.clear()
             try:

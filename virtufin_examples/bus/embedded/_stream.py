@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc.aio
 import structlog
 from dapr.proto.runtime.v1 import pubsub_pb2
+from google.protobuf.message import DecodeError
+from google.protobuf.message import Message as ProtobufMessage
 
+from virtufin_examples.bus import _joined as joined
 from virtufin_examples.bus._port import Ack
 from virtufin_examples.bus.embedded._broker import Broker
 from virtufin_examples.bus.embedded._deliveries import Deliveries
@@ -25,13 +28,29 @@ _ACKS = {ack.value: ack for ack in Ack}
 
 _log = structlog.get_logger(__name__)
 
+M = TypeVar("M", bound=ProtobufMessage)
+
+
+def parsed(kind: type[M], data: bytes) -> M:
+    """Return the message that the client sent; raises `StreamError` when it is none of its kind."""
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        raise StreamError(f"a message of the stream is no {kind.__name__}") from error
+
 
 class SubscriptionStream:
-    """Serves one stream; `serve` returns when the client ended it and raises when the broker did."""
+    """Serves one stream; `serve` returns when the client ended it and raises when the broker did.
 
-    def __init__(self, context: Context, broker: Broker, options: SubscriptionOptions) -> None:
+    `joins`: the client reads joined messages, so what waits goes together.
+    """
+
+    def __init__(
+        self, context: Context, broker: Broker, options: SubscriptionOptions, *, joins: bool
+    ) -> None:
         self._context = context
         self._options = options
+        self._joins = joins
         self._writing: asyncio.Task[None] | None = None
         self._deliveries = Deliveries(broker, options, on_end=self._stop_writing)
         self._subscription = self._deliveries.subscription
@@ -39,6 +58,8 @@ class SubscriptionStream:
     async def serve(self) -> None:
         """Deliver until either side ends it."""
         try:
+            if self._joins:
+                await self._context.send_initial_metadata((joined.ASK,))
             await self._context.write(_INITIAL_RESPONSE)
             reading = asyncio.create_task(self._read(), name="runtime-answers")
             self._writing = asyncio.create_task(self._write(), name="runtime-deliveries")
@@ -62,20 +83,30 @@ class SubscriptionStream:
     async def _write(self) -> None:
         write = self._context.write
         while (message := await self._deliveries.next()) is not None:
-            await write(message.frame)
+            await write(self._with_more(message.frame) if self._joins else message.frame)
+
+    def _with_more(self, frame: bytes) -> bytes:
+        """Return a message joined with those that wait behind it."""
+        frames, room = [frame], joined.MOST_BYTES - len(frame)
+        take = self._subscription.take
+        while len(frames) < joined.MOST_MESSAGES and (message := take(room)) is not None:
+            frames.append(message.frame)
+            room -= len(message.frame)
+        return b"".join(frames) if len(frames) > 1 else frame
 
     async def _read(self) -> None:
         while True:
             request = await self._context.read()
             if request is grpc.aio.EOF:
                 return
-            if not request.HasField("event_processed"):
+            if not request.messages:
                 raise StreamError("duplicate initial request received")
-            answer = request.event_processed
-            # A status that does not exist counts as RETRY, as in daprd.
-            ack = _ACKS.get(answer.status.status, Ack.RETRY)
-            if not self._subscription.answer(answer.id, ack):
-                _log.debug("answer to an unknown event", topic=self._options.topic, id=answer.id)
+            for message in request.messages:
+                answer = parsed(pubsub_pb2.SubscribeTopicEventsRequestProcessedAlpha1, message)
+                # A status that does not exist counts as RETRY, as in daprd.
+                ack = _ACKS.get(answer.status.status, Ack.RETRY)
+                if not self._subscription.answer(answer.id, ack):
+                    _log.debug("answer to an unknown event", topic=self._options.topic, id=answer.id)
 
     def _raise_end_reason(self) -> None:
         reason = self._subscription.end_reason

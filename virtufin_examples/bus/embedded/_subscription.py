@@ -136,19 +136,26 @@ class Subscription:
         """Whether a subscription with these options reads for the same program."""
         return self.options.app_id == other.app_id and self.options.raw == other.raw
 
-    def take(self) -> Message | None:
+    def take(self, most_bytes: int | None = None) -> Message | None:
         """Return the next message to deliver, None when there is none now.
 
         A redelivery that is due goes before what waits. A serial broker has one message at a time under way,
-        and what waits for a redelivery counts as such.
+        and what waits for a redelivery counts as such. One of more than `most_bytes` is left where it is.
         """
         while not (self._owner.serial and self._unanswered):
-            if self._retries and self._retries[0][0] <= self._owner.now():
-                delivery = heapq.heappop(self._retries)[2]
+            due = bool(self._retries) and self._retries[0][0] <= self._owner.now()
+            if due:
+                delivery = self._retries[0][2]
             elif self._waiting and not (self._owner.serial and self._retries):
-                delivery = self._waiting.popleft()
+                delivery = self._waiting[0]
             else:
                 return None
+            if most_bytes is not None and len(delivery.message.frame) > most_bytes:
+                return None
+            if due:
+                heapq.heappop(self._retries)
+            else:
+                self._waiting.popleft()
             message = delivery.message
             if message.expires_at is not None and message.expires_at <= self._owner.now():
                 self._give_up(delivery, Cause.EXPIRED)
