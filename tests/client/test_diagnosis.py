@@ -186,6 +186,26 @@ def test_the_last_receive_of_each_symbol_is_told() -> None:
     assert receive.symbol_ages == (("AAPL", 0.25),)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"asked_again": 1}, "; the venue was asked again once"),
+        (
+            {"asked_again": 3, "backfill": "on, 2 requests to make"},
+            "; the venue was asked again 3 times; backfill is on, 2 requests to make",
+        ),
+        ({"backfill": "off"}, "; backfill is off"),
+        ({}, ""),
+    ],
+)
+def test_what_is_done_about_data_that_do_not_come_is_told(changes, told) -> None:
+    receive = next(one for one in diagnose(feed(of=changes)).findings if one.link is Link.RECEIVE)
+    assert receive.text == "60 frames while it was listened to" + told
+    silent = diagnose(feed(of={**QUIET, **changes}))
+    assert silent.broken is not None
+    assert silent.broken.text.endswith("although the market is open" + told)
+
+
 def test_a_closed_market_is_what_a_quiet_feed_is_explained_with() -> None:
     found = diagnose(feed(of={**QUIET, "market": CLOSED, "tap": NO_FRAMES}))
     assert found.sentence.endswith("nothing is due: US stocks: closed (weekend), opens Monday")

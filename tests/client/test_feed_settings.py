@@ -165,10 +165,23 @@ def test_unknown_key_names_the_nearest() -> None:
         ({"tags": []}, "tags is []: an object is wanted"),
         ({"connector": "binanse"}, 'connector is "binanse"'),
         ({"options": {"speed": "9"}}, 'no option "speed"'),
+        ({"options": {"backfill": "yes"}}, 'options: backfill is "yes"'),
+        ({"options": {"backfill": True}}, "options.backfill is true: a string is wanted"),
+        ({"options": {"backfill": "on"}}, "options: backfill is on, but orderbooks have no history"),
+        (
+            {"channel": "trades", "options": {"backfill": "on", "rest_url": "ftp://x"}},
+            'options: rest_url is "ftp://x"',
+        ),
     ],
 )
 def test_bad_value_names_field_and_value(changes: dict[str, object], words: str) -> None:
     assert words in refusal(**changes)
+
+
+@pytest.mark.parametrize("channel", ["trades", "bars"])
+def test_a_feed_of_trades_or_bars_can_have_its_gaps_filled(channel: str) -> None:
+    settings = FeedSettings.from_json({**FOUR, "channel": channel, "options": {"backfill": "on"}})
+    assert settings.options == {"backfill": "on"}
 
 
 def test_credentials_in_the_url_are_refused_and_not_shown() -> None:

@@ -115,7 +115,7 @@ async def test_a_feed_that_stays_dead_is_reconnected_ever_more_rarely(world, gre
 
 
 async def test_a_feed_of_which_nothing_is_known_is_asked_for_again_and_its_socket_left_alone(world):
-    _, peer = await feed(world, "A")
+    connection, peer = await feed(world, "A")
     asked = []
     for _ in range(3600):
         await world.clock.advance(1)
@@ -125,12 +125,16 @@ async def test_a_feed_of_which_nothing_is_known_is_asked_for_again_and_its_socke
     assert [payload for _, payload in asked] == [b"sub A"] * len(asked)
     assert [round(at) for at, _ in asked[:3]] == [31, 91, 211]
     assert len(asked) <= 8
+    told = [event for event in world.events if event.kind == "asked_again"]
+    assert [event.attempt for event in told] == list(range(1, len(asked) + 1))
+    assert told[0].reason.startswith("no data for 3")
+    assert connection.asked_again == len(asked)
     assert world.markers == []
     assert len(world.server.attempts) == 1
 
 
 async def test_a_symbol_that_stops_or_never_comes_is_asked_for_again_without_a_gap(world):
-    _, peer = await feed(world, "A", "B", "C")
+    connection, peer = await feed(world, "A", "B", "C")
     asked = []
     for second in range(120):
         peer.send_text(f"A 0 {second}")
@@ -143,6 +147,10 @@ async def test_a_symbol_that_stops_or_never_comes_is_asked_for_again_without_a_g
     times = sorted({second for second, _ in asked})
     assert [each for _, each in asked[:3]] == ["sub A", "sub B", "sub C"]
     assert len(times) == 4  # C after 30 and 90 s, B when it is stale and a minute later
+    told = [event for event in world.events if event.kind == "asked_again"]
+    assert [event.attempt for event in told] == [1, 2, 3, 4]  # whole subscriptions, of three messages each
+    assert {event.reason for event in told} == {"nothing of C", "nothing of B"}
+    assert connection.asked_again == 4
     assert [(type(marker), marker.symbols) for marker in world.markers] == [(Stale, ("B",))]
     assert len(world.server.attempts) == 1
 

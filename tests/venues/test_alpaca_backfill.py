@@ -239,6 +239,39 @@ def test_where_there_is_no_history_it_is_refused(url, value):
         AlpacaConnector().session(url, {"backfill": value})
 
 
+@pytest.mark.parametrize(
+    ("url", "start"),
+    [
+        (URL, "https://data.alpaca.markets/v2/stocks/"),
+        ("wss://stream.data.sandbox.alpaca.markets/v2/iex", "https://data.sandbox.alpaca.markets/v2/stocks/"),
+        ("ws://127.0.0.1:7001/v2/iex", "http://127.0.0.1:7001/v2/stocks/"),
+        ("wss://mirror.example/v2/iex", "https://mirror.example/v2/stocks/"),
+    ],
+)
+def test_the_history_is_asked_of_whom_the_stream_comes_from(url, start):
+    client = session(subscribe_message("trades", ["AAPL"]), url=url)
+    client.missed(at(0), at(10))
+    (request,) = client.tick(at(15))
+    assert request.url.startswith(start)
+
+
+@pytest.mark.parametrize("rest_url", ["", "data.alpaca.markets", "ftp://x", "https://", "https://x/?a=b"])
+def test_an_address_that_is_none_is_refused(rest_url):
+    with pytest.raises(InvalidInputError, match="options: rest_url is"):
+        AlpacaConnector().session(URL, {"backfill": "on", "rest_url": rest_url})
+
+
+def test_it_tells_whether_it_is_on_and_what_is_still_to_be_asked_for():
+    assert AlpacaConnector().session(URL, {}).backfill() == "off"
+    assert AlpacaConnector().session(URL.replace("v2/iex", "v1beta1/news"), {}).backfill() == ""
+    client = session(subscribe_message("trades", ["AAPL"]))
+    assert client.backfill() == "on"
+    client.missed(at(0), at(10))
+    assert client.backfill() == "on, 1 requests to make"
+    run(client, rest([]), at(10))
+    assert client.backfill() == "on"
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_can_be_observed(payload):
     session().observe(payload)

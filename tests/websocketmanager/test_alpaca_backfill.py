@@ -45,8 +45,9 @@ async def test_after_a_gap_every_trade_is_there_once_and_the_missed_ones_are_mar
     try:
         async with running_platform(secrets=SECRETS) as platform:
             topic = await platform.listen("trades")
-            options = {"backfill": "on", "rest_url": f"http://{address}"}
-            connection_id = await open_feed(platform, address, options)
+            connection_id = await open_feed(platform, address, {"backfill": "on"})
+            (listed,) = (await platform.stub.List(pb.ListConnectionsRequest())).connections
+            assert (listed.backfill, listed.asked_again) == ("on", 0)
             await platform.stub.StartPublish(
                 pb.StartPublishRequest(id=connection_id, topic="trades", encoding=encoding)
             )

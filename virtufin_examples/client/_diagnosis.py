@@ -107,7 +107,7 @@ def _walk(facts: FeedFacts) -> Iterator[Finding]:
         yield Finding(Link.MARKET, *_market(one), one.id)
         yield Finding(Link.SOCKET, *_socket(one), one.id)
         yield Finding(Link.SYMBOLS, *_symbols(one), one.id)
-        yield Finding(Link.RECEIVE, *_receive(one, facts.now_ns), one.id, _symbol_ages(one, facts.now_ns))
+        yield Finding(Link.RECEIVE, *_received(one, facts.now_ns), one.id, _symbol_ages(one, facts.now_ns))
         yield Finding(Link.PUBLISHER, *_publisher(one, broker_works=broker_works), one.id)
         if one.topic:
             yield Finding(Link.SUBSCRIBER, *_subscriber(one), one.id)
@@ -155,6 +155,16 @@ def _symbols(connection: ConnectionFacts) -> Judged:
         count = f"{len(missing)} of {len(connection.wanted)} symbols"
         return Health.BROKEN, f"{count} are not acknowledged by the venue: {_some(missing)}"
     return Health.OK, f"all {len(connection.wanted)} are acknowledged"
+
+
+def _received(connection: ConnectionFacts, now_ns: int) -> Judged:
+    """What came, and what is done about what does not come."""
+    health, text = _receive(connection, now_ns)
+    if connection.asked_again:
+        text += f"; the venue was asked again {_times(connection.asked_again)}"
+    if connection.backfill:
+        text += f"; backfill is {connection.backfill}"
+    return health, text
 
 
 def _receive(connection: ConnectionFacts, now_ns: int) -> Judged:
@@ -253,6 +263,10 @@ def _because(reason: str) -> str:
 def _some(names: list[str]) -> str:
     more = len(names) - _NAMED_SYMBOLS
     return ", ".join(names[:_NAMED_SYMBOLS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _mebibytes(count: int) -> str:

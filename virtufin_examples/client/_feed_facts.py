@@ -39,7 +39,9 @@ class TapFacts:
 class ConnectionFacts:
     """A connection, looked at before and after the topic was listened to. Times are Unix nanoseconds.
 
-    None: not told. `market` None: the venue's hours are not known; `quiet_seconds` None: silence is normal.
+    `backfill`: whether what a gap missed is fetched, where that can be. `asked_again`: how often the
+    subscription was sent again because its data did not come. None: not told. `market` None: the venue's
+    hours are not known; `quiet_seconds` None: silence is normal.
     """
 
     id: str
@@ -60,6 +62,8 @@ class ConnectionFacts:
     queued_bytes: int = 0
     spooled_bytes: int = 0
     held_bytes: int = 0
+    backfill: str = ""
+    asked_again: int = 0
     tap: TapFacts | None = None
 
 

@@ -204,6 +204,8 @@ def _connection_facts(
         queued_bytes=after.queued_bytes,
         spooled_bytes=after.spooled_bytes,
         held_bytes=after.held_bytes,
+        backfill=after.backfill,
+        asked_again=after.asked_again,
         tap=listener.facts(after.id) if listener is not None else None,
     )
 

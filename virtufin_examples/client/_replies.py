@@ -40,6 +40,8 @@ class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged_symbols: tuple[str, ...] = ()
     stale_symbols: tuple[str, ...] = ()
     spooled_bytes: int = 0
+    backfill: str = ""
+    asked_again: int = 0
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

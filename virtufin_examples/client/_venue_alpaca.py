@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from virtufin_examples.client._venue_port import Change, Credentials, VenueMessage
+from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.venues.alpaca import (
+    BACKFILLED_CHANNELS,
     AlpacaConnector,
     auth_message,
     check_channel,
@@ -39,6 +41,11 @@ class AlpacaVenue:
         """Check path, channel and options."""
         check_channel(channel, endpoint_of(url))
         self._connector.session(url, options)
+        if options.get("backfill") == "on" and channel not in BACKFILLED_CHANNELS:
+            raise InvalidInputError(
+                f"options: backfill is on, but {channel} have no history",
+                hint=f"leave it out; {' and '.join(BACKFILLED_CHANNELS)} have one",
+            )
 
     def check_symbol(self, symbol: str) -> None:
         """Nothing: Alpaca's symbols have no common form, and it says which it does not know."""

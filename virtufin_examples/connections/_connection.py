@@ -72,6 +72,8 @@ class Connection:
         self._handshake = Handshake()
         self._restore(handshake)
         self._machine = StateMachine()
+        self.asked_again = 0
+        """How often the subscription was sent again because its data did not come."""
         every = self._context.healing.watch is Watch.EVERY or self._context.healing.sockets > 1
         self._sharing = Sharing(environment.clock, every=every)
         self._context.scope.join(self._sharing)
@@ -122,6 +124,11 @@ class Connection:
     def stale_symbols(self) -> tuple[str, ...]:
         """The symbols that have stopped arriving."""
         return self._patrol.stale_symbols
+
+    @property
+    def backfill(self) -> str:
+        """Whether what a gap missed is fetched, in the connector's words; empty: it cannot be."""
+        return self._line.session.backfill()
 
     @property
     def handshake(self) -> tuple[HandshakeMessage, ...]:
@@ -382,18 +389,22 @@ class Connection:
 
     async def _ask_again(self, epochs: Sequence[Epoch], why: str) -> None:
         """Send the whole subscription again: what is there already is left as it is by the venue."""
+        asked = False
         async with self._sending:
             for epoch in epochs:
                 if epoch.session.expects():
                     continue
                 messages = _subscriptions(epoch.session)
-                if messages:
-                    _log.info("asks for the subscription again", connection_id=self.spec.id, why=why)
                 try:
                     for message in messages:
                         await epoch.send(message, lasting=True)
                 except VirtufinError as error:
                     self.noted(type(error).__name__, f"asking again: {error}")
+                else:
+                    asked = asked or bool(messages)
+        if asked:
+            self.asked_again += 1
+            self._emit("asked_again", reason=why, attempt=self.asked_again)
 
     async def _run(self, line: Line) -> None:
         try:

@@ -38,7 +38,8 @@ class ConnectionEvent:
     """Something that happened to a connection.
 
     `kind` is a state, or `error` for what went wrong on the way. `attempt` counts the tries since the last
-    socket that was connected, from 1; it is 0 where nothing is being tried.
+    socket that was connected, from 1; it is 0 where nothing is being tried. For `asked_again` it counts how
+    often the connection asked so far.
     """
 
     kind: str

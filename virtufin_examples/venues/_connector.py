@@ -169,6 +169,10 @@ class Session:
         called for the gap of a restart: nobody knows what the last process had.
         """
 
+    def backfill(self) -> str:
+        """Return, for people, whether what a gap missed is fetched (`on`, `off`); empty: it cannot be."""
+        return ""
+
     # --- while it lives ---
 
     def live(self, now_ns: int) -> Sequence[Effect]:

@@ -188,6 +188,8 @@ class WebSocketManagerServicer(pb_grpc.WebSocketManagerServicer):
             acknowledged_symbols=connection.acknowledged_symbols,
             stale_symbols=connection.stale_symbols,
             spooled_bytes=publisher.spooled_bytes if publisher is not None else 0,
+            backfill=connection.backfill,
+            asked_again=connection.asked_again,
         )
 
 

@@ -3,6 +3,7 @@
 The server half is in `virtufin_examples.venues.alpaca.server`.
 """
 
+from virtufin_examples.venues.alpaca._backfill import BACKFILLED_CHANNELS
 from virtufin_examples.venues.alpaca._codec import (
     MSGPACK_CONTENT_TYPE,
     Answer,
@@ -71,6 +72,7 @@ from virtufin_examples.venues.alpaca._trading_session import TradingSession
 __all__ = [
     "ALGO_TRADER_PLUS",
     "ANSWERED_CHANNELS",
+    "BACKFILLED_CHANNELS",
     "BASIC",
     "CHANNELS",
     "CHANNEL_OF_TYPE",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from types import MappingProxyType
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -24,6 +25,13 @@ from virtufin_examples.venues.alpaca._time import NANOSECONDS, Timestamp
 
 REST_URL = "https://data.alpaca.markets"
 SANDBOX_REST_URL = "https://data.sandbox.alpaca.markets"
+
+_REST_URLS = MappingProxyType(
+    {
+        "stream.data.alpaca.markets": REST_URL,
+        "stream.data.sandbox.alpaca.markets": SANDBOX_REST_URL,
+    }
+)
 
 SETTLE_SECONDS = 5
 """How long after a gap the request is made: what the stream still brings late must have been seen by then."""
@@ -46,6 +54,7 @@ _HTTP_OK = 200
 _HTTP_TOO_MANY = 429
 _HTTP_SERVER_ERRORS = 500
 _TYPES = {"trades": "t", "bars": "b"}
+BACKFILLED_CHANNELS = tuple(_TYPES)
 _NAME = "backfill"
 
 Key = tuple[str, str, int | str, str, str]
@@ -111,6 +120,12 @@ class Backfill:
         self._asked_ns = 0
         self._seen: dict[Key, None] = {}  # in the order of arrival
         self._credentials: tuple[str, str] | None = None
+
+    @property
+    def state(self) -> str:
+        """`on`, and how many requests are still to be made."""
+        requests = len(self._jobs) + (self._asked is not None)
+        return f"on, {requests} requests to make" if requests else "on"
 
     def authenticated_by(self, key: object, secret: object) -> None:
         """Use the same references to a secret as the stream; anything else is not kept."""
@@ -262,7 +277,7 @@ class Backfill:
         return f"backfill of {job.channel} of {', '.join(job.symbols[:10])} from {window}"
 
 
-def backfill_of(endpoint: Endpoint, host: str, options: Mapping[str, str]) -> Backfill | None:
+def backfill_of(endpoint: Endpoint, url: str, options: Mapping[str, str]) -> Backfill | None:
     """Return the backfill that the options ask for; `InvalidInputError` where it cannot be had."""
     wanted = options.get("backfill", "off")
     if wanted not in {"on", "off"}:
@@ -274,5 +289,17 @@ def backfill_of(endpoint: Endpoint, host: str, options: Mapping[str, str]) -> Ba
             f'options: backfill is on, but there is no history of "/{endpoint.path}"',
             hint="stocks and crypto have one",
         )
-    sandbox = host == "stream.data.sandbox.alpaca.markets"
-    return Backfill(endpoint, options.get("rest_url", SANDBOX_REST_URL if sandbox else REST_URL))
+    rest_url = options.get("rest_url", _rest_url_of(url))
+    parts = urlsplit(rest_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise InvalidInputError(f'options: rest_url is "{rest_url}"', hint=f"an address such as {REST_URL}")
+    return Backfill(endpoint, rest_url)
+
+
+def _rest_url_of(url: str) -> str:
+    """Return where the history of a stream is: what stands in for Alpaca serves both at one address."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in _REST_URLS or not host:
+        return _REST_URLS.get(host, REST_URL)
+    return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc.rpartition('@')[2]}"

@@ -52,7 +52,7 @@ class AlpacaConnector(Connector):
             "plan", f"{' or '.join(PLANS)}: its number of symbols is kept here, before a 405", "not known"
         ),
         Option("backfill", "on: after a gap, fetch missed trades and bars over REST, marked backfill", "off"),
-        Option("rest_url", "where to fetch them", "Alpaca's, or its sandbox's"),
+        Option("rest_url", "where to fetch them", "Alpaca's for its hosts, else the URL's own host"),
         Option("sockets", "connections that the account may have at an endpoint", "1"),
     )
     claimed = (

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from urllib.parse import urlsplit
 
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.venues import (
@@ -23,7 +22,7 @@ from virtufin_examples.venues import (
     Target,
     Verdict,
 )
-from virtufin_examples.venues.alpaca._backfill import backfill_of
+from virtufin_examples.venues.alpaca._backfill import backfill_of, can_backfill
 from virtufin_examples.venues.alpaca._codec import MSGPACK_CONTENT_TYPE, WireEncoding, decode, transcode
 from virtufin_examples.venues.alpaca._codes import UNSOLICITED, error_code
 from virtufin_examples.venues.alpaca._endpoints import ANSWERED_CHANNELS, FOLLOWERS, Endpoint
@@ -79,7 +78,8 @@ class MarketSession(Session):
     def __init__(self, endpoint: Endpoint, url: str = "", options: Mapping[str, str] | None = None) -> None:
         super().__init__(url, options)
         self._msgpack_only = endpoint.msgpack_only
-        self._backfill = backfill_of(endpoint, urlsplit(url).hostname or "", self.options)
+        self._backfill = backfill_of(endpoint, url, self.options)
+        self._can_backfill = can_backfill(endpoint)
         self.observes = self._backfill is not None
         self._hours = StreamHours(endpoint, url)
         self._counted = COUNTED.get(endpoint.kind, frozenset())
@@ -255,6 +255,12 @@ class MarketSession(Session):
         """Plan to fetch a gap's trades and bars."""
         if self._backfill is not None:
             self._backfill.missed(from_ns, to_ns, self.entries)
+
+    def backfill(self) -> str:
+        """Return whether it is on, where there is a history."""
+        if self._backfill is None:
+            return "off" if self._can_backfill else ""
+        return self._backfill.state
 
     def tick(self, now_ns: int) -> tuple[Effect, ...]:
         """Return the next request of a backfill."""

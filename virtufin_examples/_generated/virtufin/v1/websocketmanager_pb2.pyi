@@ -67,7 +67,7 @@ class ListConnectionsResponse(_message.Message):
     def __init__(self, connections: _Optional[_Iterable[_Union[WebSocketConnection, _Mapping]]] = ...) -> None: ...
 
 class WebSocketConnection(_message.Message):
-    __slots__ = ("id", "url", "status", "topic", "instance_id", "content_type", "tags", "owner", "connector", "epoch", "last_sequence", "last_received_ns", "restorable", "simulated", "reason", "encoding", "frames", "reconnects", "held_bytes", "queued_bytes", "auto_reconnect", "wanted_symbols", "acknowledged_symbols", "stale_symbols", "spooled_bytes")
+    __slots__ = ("id", "url", "status", "topic", "instance_id", "content_type", "tags", "owner", "connector", "epoch", "last_sequence", "last_received_ns", "restorable", "simulated", "reason", "encoding", "frames", "reconnects", "held_bytes", "queued_bytes", "auto_reconnect", "wanted_symbols", "acknowledged_symbols", "stale_symbols", "spooled_bytes", "backfill", "asked_again")
     class TagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +100,8 @@ class WebSocketConnection(_message.Message):
     ACKNOWLEDGED_SYMBOLS_FIELD_NUMBER: _ClassVar[int]
     STALE_SYMBOLS_FIELD_NUMBER: _ClassVar[int]
     SPOOLED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    BACKFILL_FIELD_NUMBER: _ClassVar[int]
+    ASKED_AGAIN_FIELD_NUMBER: _ClassVar[int]
     id: str
     url: str
     status: str
@@ -125,7 +127,9 @@ class WebSocketConnection(_message.Message):
     acknowledged_symbols: _containers.RepeatedScalarFieldContainer[str]
     stale_symbols: _containers.RepeatedScalarFieldContainer[str]
     spooled_bytes: int
-    def __init__(self, id: _Optional[str] = ..., url: _Optional[str] = ..., status: _Optional[str] = ..., topic: _Optional[str] = ..., instance_id: _Optional[str] = ..., content_type: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., owner: _Optional[str] = ..., connector: _Optional[str] = ..., epoch: _Optional[int] = ..., last_sequence: _Optional[int] = ..., last_received_ns: _Optional[int] = ..., restorable: _Optional[bool] = ..., simulated: _Optional[bool] = ..., reason: _Optional[str] = ..., encoding: _Optional[str] = ..., frames: _Optional[int] = ..., reconnects: _Optional[int] = ..., held_bytes: _Optional[int] = ..., queued_bytes: _Optional[int] = ..., auto_reconnect: _Optional[bool] = ..., wanted_symbols: _Optional[_Iterable[str]] = ..., acknowledged_symbols: _Optional[_Iterable[str]] = ..., stale_symbols: _Optional[_Iterable[str]] = ..., spooled_bytes: _Optional[int] = ...) -> None: ...
+    backfill: str
+    asked_again: int
+    def __init__(self, id: _Optional[str] = ..., url: _Optional[str] = ..., status: _Optional[str] = ..., topic: _Optional[str] = ..., instance_id: _Optional[str] = ..., content_type: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ..., owner: _Optional[str] = ..., connector: _Optional[str] = ..., epoch: _Optional[int] = ..., last_sequence: _Optional[int] = ..., last_received_ns: _Optional[int] = ..., restorable: _Optional[bool] = ..., simulated: _Optional[bool] = ..., reason: _Optional[str] = ..., encoding: _Optional[str] = ..., frames: _Optional[int] = ..., reconnects: _Optional[int] = ..., held_bytes: _Optional[int] = ..., queued_bytes: _Optional[int] = ..., auto_reconnect: _Optional[bool] = ..., wanted_symbols: _Optional[_Iterable[str]] = ..., acknowledged_symbols: _Optional[_Iterable[str]] = ..., stale_symbols: _Optional[_Iterable[str]] = ..., spooled_bytes: _Optional[int] = ..., backfill: _Optional[str] = ..., asked_again: _Optional[int] = ...) -> None: ...
 
 class DisconnectRequest(_message.Message):
     __slots__ = ("id",)
