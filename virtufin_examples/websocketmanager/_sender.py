@@ -119,14 +119,8 @@ class Sender:
                     pause_seconds = min(_RETRY_CAP_SECONDS, pause_seconds * 2)
                     began = self._clock.monotonic()
                 else:
-<<<<<<< HEAD
                     self._latency.observe(self._clock.monotonic() - began)
-                    return
-=======
-                    self.last_message_at = self._clock.monotonic()
-                    self._latency.observe(self.last_message_at - began)
                     return count
->>>>>>> 15b5588 (Single frames that have gathered travel together: one call in, one stream message out, and each still an event)
         finally:
             self._trying_since = None
 
