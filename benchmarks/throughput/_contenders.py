@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 from benchmarks._child import Child, running
-from benchmarks.throughput._field import READER, Field, Load, Outcome, finish, sending
+from benchmarks.throughput._field import READER, Field, Load, Outcome, Upstream, finish, sending
 from benchmarks.throughput.sender import text_frame
 
 Contender = Callable[[Field, Load], Awaitable[Outcome]]
@@ -36,6 +36,7 @@ async def run_ours(
     latency: bool = False,
     look: Callable[[int], object] | None = None,
     steps: Sequence[int] = (),
+    upstream: Upstream = Upstream(),  # noqa: B008 - frozen
 ) -> Outcome:
     """Sender, WebSocketManager, embedded runtime, `subscribe()`.
 
@@ -55,11 +56,11 @@ async def run_ours(
         ids: list[str] = []
         try:
             for count in (*steps, load.connections):
-                ids += await field.connect(f"ws://127.0.0.1:{port}/", names, encoding, count - len(ids))
+                ids += await field.connect(port, upstream, names, encoding, count - len(ids))
                 if look is not None:
                     look(count)
             processes = (*field.platform, *(reader.pid for reader in readers))
-            return await finish(sender, readers, processes, load, lambda: field.ask(ids[0]))
+            return await finish(sender, readers, processes, load, lambda: field.ask(ids[0], upstream))
         finally:
             if look is None:
                 await field.disconnect(ids)

@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,18 @@ class Load:
     frames: int
     rate: float = 0.0
     connections: int = 1
+    depth: bool = False
+    """Books of Binance with consecutive numbers, in place of trades that are all alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """How the WebSocketManager connects to the sender, and what it asks it."""
+
+    path: str = "/"
+    connector: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    question: bytes = b"go"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +109,21 @@ class Field:
         """Call the WebSocketManager through the gateway."""
         return await self.api.invoke_json("websocketmanager", method, request)
 
-    async def connect(self, url: str, topics: Sequence[str], encoding: str, connections: int) -> list[str]:
+    async def connect(
+        self, port: int, upstream: Upstream, topics: Sequence[str], encoding: str, connections: int
+    ) -> list[str]:
         """Open connections that publish to the topics in turn; return their ids."""
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(number: int) -> str:
             async with gate:
-                answer = await self.call("Connect", url=url, auto_reconnect=True)
+                answer = await self.call(
+                    "Connect",
+                    url=f"ws://127.0.0.1:{port}{upstream.path}",
+                    auto_reconnect=True,
+                    connector=upstream.connector,
+                    options=dict(upstream.options),
+                )
                 topic = topics[number % len(topics)]
                 await self.call(
                     "StartPublish", id=answer["id"], topic=topic, encoding=encoding, overflow="block"
@@ -112,9 +132,9 @@ class Field:
 
         return await asyncio.gather(*map(one, range(connections)))
 
-    async def ask(self, connection_id: str) -> None:
+    async def ask(self, connection_id: str, upstream: Upstream) -> None:
         """Send a connection's first message, which starts the sender."""
-        message = base64.b64encode(b"go").decode()
+        message = base64.b64encode(upstream.question).decode()
         await self.call("SendRaw", id=connection_id, message=message, content_type="text/plain")
 
     async def disconnect(self, ids: Sequence[str]) -> None:
@@ -166,6 +186,8 @@ def _set_up_peers(shared: Field, folder: Path, stack: contextlib.AsyncExitStack)
 @contextlib.asynccontextmanager
 async def sending(load: Load, *options: str) -> AsyncIterator[tuple[Child, int]]:
     """Run the sender; yield it and its port."""
+    if load.depth:
+        options = (*options, "--depth")
     given = {"--frames": load.frames, "--size": load.size, "--write": load.write, "--rate": load.rate}
     words = [str(word) for pair in given.items() for word in pair]
     async with running(SENDER, *words, "--connections", str(load.connections), *options) as sender:

@@ -4,7 +4,8 @@
 `{"began_ns": ...}` (monotonic) when the first frame goes out, and ends when its stdin closes. The connections
 share the frames evenly; they get them once all of them are open and one has sent a message. With `--rate`
 one connection gets its frames by a schedule, each with the time when it was due inside, whatever became of
-those before it.
+those before it. With `--depth` the frames are changes of eight books with consecutive numbers, behind an
+answer to the first message.
 The standard library alone, so that it runs beside any contender.
 """
 
@@ -36,6 +37,12 @@ _CLOSING = b'"}}'
 DUE = slice(len(_OPENING), len(_OPENING) + _TIME_DIGITS)
 """Where a frame's payload has the time when it was due, ns since 1970."""
 SMALLEST = len(_OPENING) + _TIME_DIGITS + len(_REST) + len(_CLOSING)
+QUESTION = b'{"method":"GET_PROPERTY","params":["combined"],"id":1}'
+"""What a subscriber of the books asks first."""
+_ANSWER = b'{"result":true,"id":1}'
+_BOOKS = tuple(f"{letter}BCUSDT" for letter in "ADEFGHKL")
+_DEPTH_END = b'"]],"a":[]}}'
+_FIRST_NUMBER = 1_000_000_000
 
 _Socket = socket.socket | ssl.SSLSocket
 
@@ -46,12 +53,48 @@ def text_frame(size: int, due_ns: int = 0) -> bytes:
         raise ValueError(f"size is {size}, below {SMALLEST}: no trade fits")
     # Numbers of JSON have no leading zeros.
     number = b"%d" % (due_ns or 10 ** (_TIME_DIGITS - 1))
-    payload = _OPENING + number + _REST + b"A" * (size - SMALLEST) + _CLOSING
+    return _framed(_OPENING + number + _REST + b"A" * (size - SMALLEST) + _CLOSING)
+
+
+def depth_frames(size: int, count: int) -> bytes:
+    """Return frames with a payload of `size` bytes each: the books' changes in turn, as of Binance."""
+    return b"".join(_framed(_depth_payload(size, number)) for number in range(count))
+
+
+def _depth_payload(size: int, number: int) -> bytes:
+    book = _BOOKS[number % len(_BOOKS)]
+    update = _FIRST_NUMBER + number // len(_BOOKS)
+    head = (
+        f'{{"stream":"{book.lower()}@depth","data":{{"e":"depthUpdate","E":1700000000000,"s":"{book}",'
+        f'"U":{update},"u":{update},"b":[["0.1","'
+    )
+    return head.encode().ljust(size - len(_DEPTH_END), b"1") + _DEPTH_END
+
+
+def _framed(payload: bytes) -> bytes:
+    size = len(payload)
     if size < _SHORT:
         return bytes((_TEXT_FINAL, size)) + payload
     if size < _MEDIUM:
         return struct.pack("!BBH", _TEXT_FINAL, 126, size) + payload
     return struct.pack("!BBQ", _TEXT_FINAL, 127, size) + payload
+
+
+class _Supply:
+    """The frames, prebuilt: a write of trades, all alike, or every book's changes to the last."""
+
+    def __init__(self, given: argparse.Namespace) -> None:
+        self._frame_bytes = len(text_frame(given.size))
+        self.a_write = max(1, given.write // self._frame_bytes)
+        self._repeats = not given.depth
+        self._frames = memoryview(
+            depth_frames(given.size, given.frames) if given.depth else text_frame(given.size) * self.a_write
+        )
+
+    def take(self, first: int, count: int) -> memoryview:
+        """Return so many frames, from the one with this number on."""
+        start = 0 if self._repeats else first * self._frame_bytes
+        return self._frames[start : start + count * self._frame_bytes]
 
 
 class _Client:
@@ -60,22 +103,23 @@ class _Client:
     def __init__(self, connection: _Socket) -> None:
         self.socket = connection
         self.frames = 0
-        self.pongs = b""
+        self.sent = 0
+        self.answers = b""
         self.request: bytes | None = b""
         """What has come of the opening handshake; None after it."""
         self._rest = memoryview(b"")
 
-    def send(self, one: bytes, chunk: bytes, a_write: int) -> bool:
+    def send(self, supply: _Supply) -> bool:
         """Send for a turn, a chunk a call; whether there is more."""
         turn = _A_TURN
         while turn > 0:
             if not self._rest:
-                if self.pongs:
-                    self._rest, self.pongs = memoryview(self.pongs), b""
-                elif self.frames:
-                    frames = min(self.frames, a_write)
-                    self.frames -= frames
-                    self._rest = memoryview(chunk if frames == a_write else one * frames)
+                if self.answers:
+                    self._rest, self.answers = memoryview(self.answers), b""
+                elif self.frames > self.sent:
+                    frames = min(self.frames - self.sent, supply.a_write)
+                    self._rest = supply.take(self.sent, frames)
+                    self.sent += frames
                 else:
                     return False
             try:
@@ -100,7 +144,7 @@ class _Client:
             size = said[1] & 0x7F
             mask, payload = said[2:6], said[6 : 6 + size]
             answer = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
-            self.pongs += bytes((_PONG_FINAL, len(answer))) + answer
+            self.answers += bytes((_PONG_FINAL, len(answer))) + answer
         return said
 
 
@@ -133,9 +177,7 @@ class Sender:
         self._clients: list[_Client] = []
         self._asked = given.at_once
         self._began = False
-        self._one = text_frame(given.size)
-        self._a_write = max(1, given.write // len(self._one))
-        self._chunk = self._one * self._a_write
+        self._supply = _Supply(given)
         print(json.dumps({"port": self._listener.getsockname()[1]}), flush=True)
 
     def run(self) -> None:
@@ -148,7 +190,7 @@ class Sender:
                 client: _Client = key.data
                 if events & selectors.EVENT_READ:
                     self._read(client)
-                elif not client.send(self._one, self._chunk, self._a_write):
+                elif not client.send(self._supply):
                     self._selector.modify(client.socket, selectors.EVENT_READ, client)
 
     def _accept(self) -> None:
@@ -177,7 +219,7 @@ class Sender:
                 client.request = None
                 self._clients.append(client)
                 self._begin(client)
-        elif client.pongs:
+        elif client.answers:
             self._selector.modify(client.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, client)
         else:
             self._asked = True
@@ -194,6 +236,8 @@ class Sender:
         share, more = divmod(given.frames, given.connections)
         for number, each in enumerate(self._clients):
             each.frames = share + (number < more)
+            if given.depth:
+                each.answers += _framed(_ANSWER)
             self._selector.modify(each.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, each)
         print(json.dumps({"began_ns": time.monotonic_ns()}), flush=True)
 
@@ -216,9 +260,9 @@ class Sender:
                 connection.settimeout(0)
                 client.receive()
                 connection.settimeout(None)
-                if client.pongs:
-                    connection.sendall(client.pongs)
-                    client.pongs = b""
+                if client.answers:
+                    connection.sendall(client.answers)
+                    client.answers = b""
             wait_ns = start_ns + sent * interval_ns - time.time_ns()
             if wait_ns > 0:
                 time.sleep(wait_ns / 1e9)
@@ -241,6 +285,7 @@ def main() -> None:
     parser.add_argument("--write", type=int, required=True)
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--rate", type=float, default=0.0)
+    parser.add_argument("--depth", action="store_true", help="books of Binance in place of trades")
     parser.add_argument("--at-once", action="store_true", help="wait for no message of the client")
     parser.add_argument("--certificate", help="serve wss:// with this file of key and certificate")
     sender = Sender(parser.parse_args())

@@ -16,7 +16,7 @@ import msgspec
 from benchmarks._child import running
 from benchmarks._processes import command_line, memory_of
 from benchmarks.throughput._contenders import run_ours
-from benchmarks.throughput._field import READER, Field, Load, open_field, program, sending
+from benchmarks.throughput._field import READER, Field, Load, Upstream, open_field, program, sending
 from benchmarks.throughput.reader import Read
 from virtufin_examples.errors import VirtufinError
 
@@ -71,8 +71,8 @@ async def soak(field: Field, minutes: float, say: Callable[[str], object]) -> tu
         options = ("--latency", str(_LATENCY_OF), "--every", str(_SPAN_SECONDS))
         reader = await stack.enter_async_context(running(READER, *words, *options))
         await reader.answer(str)
-        ids = await field.connect(f"ws://127.0.0.1:{port}/", [topic], "batch", 1)
-        await field.ask(ids[0])
+        ids = await field.connect(port, Upstream(), [topic], "batch", 1)
+        await field.ask(ids[0], Upstream())
         processes = (*field.platform, reader.pid)
         names = {pid: program(command_line(pid)) for pid in processes}
         last = False

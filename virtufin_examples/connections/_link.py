@@ -265,7 +265,7 @@ class Link:
         if self._continuity is None:
             return ()
         try:
-            return self._continuity.look(payloads, self.session.peek, received_ns)
+            return self._continuity.follow(payloads, self.session, received_ns)
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not stop the frames
             self._continuity = None
             self._owner.noted("ConnectorFailed", f"numbers are followed no more on this socket: {error!r}")

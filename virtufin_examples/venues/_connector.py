@@ -159,6 +159,14 @@ class Session:
         """
         return one_message(payload)
 
+    def stretches(self, payloads: Sequence[bytes]) -> Sequence[Seen] | None:  # noqa: ARG002 - the port's
+        """Tell at once what `peek` finds in a read's frames; None, the default: ask `peek` of each.
+
+        One `Seen` for each run of numbers: `first` and `previous` of its first frame in the read, `last` of
+        its last. Only where each gapless run goes on from frame to frame, so that no hole lies inside.
+        """
+        return None
+
     def observe(self, payload: bytes) -> None:
         """See a frame that the stream has taken; only with `observes`."""
 

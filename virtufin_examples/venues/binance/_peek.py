@@ -20,7 +20,7 @@ _EVENT = (
 )
 _COMBINED = re.compile(rb'\{"stream":"([^"]{1,101})","data":' + _EVENT)
 _RAW = re.compile(_EVENT)
-_DEPTH_UPDATE = "depthUpdate"
+DEPTH_UPDATE = "depthUpdate"
 _NUMBERS = {
     b"trade": re.compile(rb'"t":(\d{1,19})'),
     b"aggTrade": re.compile(rb'"a":(\d{1,19})'),
@@ -41,24 +41,26 @@ def peek(payload: bytes, *, exact_runs: bool = True) -> Sequence[Seen]:
     if usual is not None:
         stream, symbol, first, last, previous = usual.groups()
         return (
-            Seen(_text(symbol), _channel(stream), int(first), int(last), int(previous) if previous else 0),
+            Seen(
+                text_of(symbol), channel_of(stream), int(first), int(last), int(previous) if previous else 0
+            ),
         )
     usual = _RAW.match(payload) if exact_runs else None
     if usual is not None:
         symbol, first, last, previous = usual.groups()
-        return (Seen(_text(symbol), _DEPTH_UPDATE, int(first), int(last), int(previous) if previous else 0),)
+        return (Seen(text_of(symbol), DEPTH_UPDATE, int(first), int(last), int(previous) if previous else 0),)
     return _rarer(payload, exact_runs=exact_runs)
 
 
 @functools.lru_cache(maxsize=16_384)
-def _channel(stream: bytes) -> str:
+def channel_of(stream: bytes) -> str:
     """Return what a stream's name has behind the symbol."""
     name = _STREAM.fullmatch(stream)
-    return _text(name[1] if name is not None else stream)
+    return text_of(name[1] if name is not None else stream)
 
 
 @functools.lru_cache(maxsize=16_384)
-def _text(raw: bytes) -> str:
+def text_of(raw: bytes) -> str:
     """Return the same string for the same name: no decoding, and its hash is known."""
     return raw.decode("utf-8", "replace")
 
@@ -73,8 +75,8 @@ def _rarer(payload: bytes, *, exact_runs: bool) -> Sequence[Seen]:
     symbol = _SYMBOL.search(head, kind.end())
     if symbol is None:
         return ()
-    name = _text(symbol[1])
-    channel = _text(start[2] if start is not None else kind[1])
+    name = text_of(symbol[1])
+    channel = text_of(start[2] if start is not None else kind[1])
     if kind[1] == b"depthUpdate":
         ids = _DEPTH.search(head, symbol.end())
         if ids is None:

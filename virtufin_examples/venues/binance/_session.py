@@ -33,6 +33,7 @@ from virtufin_examples.venues.binance._requests import (
     subscribe_message,
 )
 from virtufin_examples.venues.binance._streams import check_streams, is_carried, parse_stream
+from virtufin_examples.venues.binance._stretches import stretches
 
 _FIRST_OWN_ID = 1_000_000_000  # ids of our own messages: far from those that programs count up from 1
 _STREAMS_A_MESSAGE = 200
@@ -163,6 +164,10 @@ class BinanceSession(Session):
     def peek(self, payload: bytes) -> Sequence[Seen]:
         """Find symbol and update ids."""
         return peek(payload, exact_runs=self._exact_runs)
+
+    def stretches(self, payloads: Sequence[bytes]) -> Sequence[Seen] | None:
+        """Follow the update ids of a whole read."""
+        return stretches(payloads, exact_runs=self._exact_runs)
 
     # --- while it lives ---
 

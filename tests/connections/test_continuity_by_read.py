@@ -1,0 +1,131 @@
+"""Numbers followed a read at a time: the same holes, symbols and state as frame by frame."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from virtufin_examples.connections import Continuity
+from virtufin_examples.connections import _continuity as continuity_module
+from virtufin_examples.venues import Seen, Session
+from virtufin_examples.venues.binance import BinanceConnector
+from virtufin_examples.venues.binance import _stretches as stretches_module
+
+COMBINED = "wss://stream.binance.com:9443/stream?streams=btcusdt@depth"
+RAW = "wss://stream.binance.com:9443/ws/btcusdt@depth"
+MIXED_RAW = "wss://stream.binance.com:9443/ws/btcusdt@depth/btcusdt@depth@100ms"
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "1INCHUSDT")
+
+
+def depth(symbol, first, last, previous=None, *, combined=True, speed=""):
+    event = {"e": "depthUpdate", "E": 1_700_000_000_000}
+    if previous is not None:
+        event["T"] = 1_700_000_000_001
+    event |= {"s": symbol, "U": first, "u": last}
+    if previous is not None:
+        event["pu"] = previous
+    event |= {"b": [["1.0", "2"]], "a": []}
+    message = {"stream": f"{symbol.lower()}@depth{speed}", "data": event} if combined else event
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+ODD = (
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1,"s":"BTCUSDT","t":7}}',
+    b'{"e":"trade","E":1,"s":"BTCUSDT","t":7}',
+    b'{"result":null,"id":1}',
+    b'{"stream":"btcusdt@depth","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":007,"u":008}}',
+    b'{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":007,"u":008}',
+    b'{"stream":"btcusdt@depth","data":{"e":"depthUpdate"',
+    b'{"stream":"\xff\xfe@depth","data":{"e":"depthUpdate","E":1,"s":"\xff\xfe","U":1,"u":2,"b":[]}}',
+    b"\x00",
+    b"",
+)
+
+
+@st.composite
+def reads(draw):
+    """Reads of a connection: runs that mostly go on, now and then with a hole, a fall or garbage."""
+    futures, combined = draw(st.booleans()), draw(st.booleans())
+    mostly = draw(st.sampled_from([0.0, 0.02, 0.3]))
+    rng = draw(st.randoms(use_true_random=False))
+    ends = dict.fromkeys(SYMBOLS, 10)
+    found = []
+    for _ in range(rng.randint(1, 4)):
+        read = []
+        for _ in range(rng.choice([1, 3, 12, 60])):
+            if rng.random() < mostly / 4:
+                read.append(rng.choice(ODD))
+                continue
+            symbol = rng.choice(SYMBOLS)
+            end = ends[symbol]
+            skip = rng.choice([-12, -9, -1, 0, 1, 5]) if rng.random() < mostly else 0
+            first = max(0, end + 1 + skip + (rng.randint(0, 3) if futures else 0))
+            last = max(0, first + (rng.randint(-2, 2) if rng.random() < mostly else rng.randint(0, 2)))
+            kind = futures if rng.random() >= mostly / 4 else not futures
+            frame_is_combined = combined if rng.random() >= mostly / 4 else not combined
+            previous = max(0, end + skip) if kind else None
+            read.append(depth(symbol, first, last, previous, combined=frame_is_combined))
+            ends[symbol] = last
+        found.append(read)
+    return found
+
+
+def state(continuity):
+    return continuity._last, continuity._came_ns, continuity._fell_from, continuity._symbols
+
+
+@pytest.mark.parametrize(
+    "url", [COMBINED, RAW, MIXED_RAW], ids=["combined", "raw", "two speeds on a raw socket"]
+)
+@settings(max_examples=150)
+@given(reads=reads(), at_once=st.sampled_from([8, 16, 256]), many=st.sampled_from([1, 2, 8]))
+def test_a_read_at_a_time_tells_what_frame_by_frame_tells(url, reads, at_once, many):
+    session = BinanceConnector().session(url, {})
+    by_read, by_frame = Continuity(), Continuity()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(continuity_module, "_AT_ONCE", at_once)
+        patch.setattr(continuity_module, "_MANY", many)
+        for at_ns, read in enumerate(reads, 1):
+            assert by_read.follow(read, session, at_ns) == by_frame.look(read, session.peek, at_ns)
+            assert state(by_read) == state(by_frame)
+
+
+@pytest.mark.parametrize("futures", [False, True], ids=["spot", "futures"])
+@pytest.mark.parametrize("url", [COMBINED, RAW])
+def test_runs_that_go_on_are_told_at_once(url, futures):
+    combined = url is COMBINED
+    frames = [
+        depth(symbol, 3 * n + 1, 3 * n + 3, 3 * n if futures else None, combined=combined)
+        for n in range(1, 9)
+        for symbol in SYMBOLS
+    ]
+    channel = "depth" if combined else "depthUpdate"
+    found = BinanceConnector().session(url, {}).stretches(frames)
+    assert found == [Seen(symbol, channel, 4, 27, 3 if futures else 0) for symbol in SYMBOLS]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_read_with_anything_else_in_it_is_told_frame_by_frame(odd):
+    frames = [depth("BTCUSDT", n, n) for n in range(1, 11)]
+    assert stretches_module.stretches(frames, exact_runs=True)
+    if odd.startswith(b'{"stream":"\xff'):
+        return  # a name of its own, and a depth event all the same
+    assert stretches_module.stretches([*frames, odd], exact_runs=True) is None
+    assert stretches_module.stretches([odd, *frames], exact_runs=True) is None
+
+
+def test_a_hole_stands_before_its_frame_however_large_the_read():
+    frames = [depth("BTCUSDT", n, n) for n in range(1, 1002) if n != 700]
+    (hole,) = Continuity().follow(frames, BinanceConnector().session(COMBINED, {}), 5)
+    assert (hole.symbol, hole.first, hole.last, hole.since_ns, hole.index) == ("BTCUSDT", 700, 700, 5, 699)
+
+
+def test_a_session_that_tells_frames_one_by_one_is_asked_so():
+    class Numbers(Session):
+        def peek(self, payload):
+            return (Seen("A", first=int(payload), last=int(payload)),)
+
+    frames = [b"%d" % n for n in (*range(1, 300), *range(303, 400))]
+    (hole,) = Continuity().follow(frames, Numbers(), 5)
+    assert (hole.first, hole.last, hole.index) == (300, 302, 299)
