@@ -53,6 +53,13 @@ def parse_target(endpoint: str) -> tuple[str, bool]:
     return address, tls
 
 
+def is_loopback(endpoint: str) -> bool:
+    """Whether an address is this machine's own, without TLS."""
+    address, tls = parse_target(endpoint)
+    host = address.removeprefix("dns:").lstrip("/").rpartition(":")[0]
+    return not tls and (host in {"localhost", "[::1]"} or host.startswith("127."))
+
+
 def open_channel(endpoint: str) -> grpc.aio.Channel:
     """Return a channel for the running loop; it connects with the first call."""
     address, tls = parse_target(endpoint)

@@ -28,14 +28,17 @@ _NOT_ALLOWED = "is not allowed"
 
 
 def bus_error(error: grpc.aio.AioRpcError, what: str, endpoint: str) -> VirtufinError:
-    """Return the error for a failed call; `what` says what was tried, as in `publish to ticks`.
+    """Return the error for a failed call; see `status_error`."""
+    return status_error(error.code().name, error.details() or "no details", what, endpoint)
+
+
+def status_error(status: str, details: str, what: str, endpoint: str) -> VirtufinError:
+    """Return the error for a status and its details; `what` says what was tried, as in `publish to ticks`.
 
     INTERNAL is what daprd answers when the broker or the store behind it fails: to the caller the bus is
     down, as it is when the sidecar does not answer. It is also the answer to a message that the broker will
     never take for its size, which is no reason to wait: that is a `ResourceLimitError`.
     """
-    status = error.code().name
-    details = error.details() or "no details"
     message = f"Dapr at {endpoint}: {what}: {details}"
     for words, fix in _TOO_LARGE.items():
         if words in details:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dapr.proto.runtime.v1 import metadata_pb2
 
+from virtufin_examples.bus._lane import LANE_METADATA, LaneAddress, parse_lane
 from virtufin_examples.errors import PreconditionError
 
 _EMBEDDED = "virtufin.embedded"  # in the version of our own runtime
@@ -20,6 +21,8 @@ class SidecarInfo:
     app_id: str
     version: str
     components: Mapping[str, str]
+    lane: LaneAddress | None = None
+    """Where the embedded runtime takes messages without gRPC."""
 
     @property
     def is_embedded(self) -> bool:
@@ -54,4 +57,5 @@ def read_info(answer: metadata_pb2.GetMetadataResponse, endpoint: str) -> Sideca
         app_id=answer.id,
         version=answer.runtime_version,
         components={component.name: component.type for component in answer.registered_components},
+        lane=parse_lane(answer.extended_metadata.get(LANE_METADATA, "")),
     )

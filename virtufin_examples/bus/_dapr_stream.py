@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import grpc
 import grpc.aio
@@ -20,6 +20,25 @@ CLOSE_GRACE_SECONDS = 1.0
 """For answers still to be written and for the sidecar to end its side."""
 
 StreamCall: TypeAlias = grpc.aio.StreamStreamCall[Any, Any]
+
+
+class SubscriptionStream(Protocol):
+    """What brings a subscription's events, until it breaks."""
+
+    async def open(self, initial: pubsub_pb2.SubscribeTopicEventsRequestAlpha1) -> None:
+        """Return when the subscription is in force; raises why it is not."""
+
+    async def next_events(self) -> list[Event] | None:
+        """Return events that came together, None when the other side ended it; raises why it broke."""
+
+    def answer(self, event_id: str, ack: Ack) -> None:
+        """Queue an answer; never waits."""
+
+    async def close(self) -> None:
+        """Write the answers given so far, then end it."""
+
+    def cancel(self) -> None:
+        """End it at once."""
 
 
 class DaprStream:
@@ -54,7 +73,7 @@ class DaprStream:
                 return None
             if response.messages:
                 return [
-                    _event(appcallback_pb2.TopicEventRequest.FromString(each)) for each in response.messages
+                    event_of(appcallback_pb2.TopicEventRequest.FromString(each)) for each in response.messages
                 ]
 
     def answer(self, event_id: str, ack: Ack) -> None:
@@ -115,7 +134,8 @@ def _plain(value: struct_pb2.Value) -> object:
     return None if kind in {None, "null_value"} else getattr(value, kind)
 
 
-def _event(message: appcallback_pb2.TopicEventRequest) -> Event:
+def event_of(message: appcallback_pb2.TopicEventRequest) -> Event:
+    """Return an event as it is handed out."""
     return Event(
         id=message.id,
         topic=message.topic,

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import grpc.aio
 from dapr.proto.runtime.v1 import pubsub_pb2
 from google.protobuf.message import DecodeError
 
 from virtufin_examples.bus._dapr_errors import bus_error
-from virtufin_examples.bus._dapr_stream import DaprStream, StreamCall
+from virtufin_examples.bus._dapr_stream import SubscriptionStream
 from virtufin_examples.bus._inbox import ENTRY_OVERHEAD_BYTES, Inbox
 from virtufin_examples.bus._port import Ack, Event
 from virtufin_examples.errors import DeadlineError, UnavailableError, VirtufinError
@@ -45,7 +45,7 @@ class DaprDelivery:
 
     __slots__ = ("_answered", "_stream", "event")
 
-    def __init__(self, event: Event, stream: DaprStream) -> None:
+    def __init__(self, event: Event, stream: SubscriptionStream) -> None:
         self.event: Event = event
         self._stream = stream
         self._answered = False
@@ -67,7 +67,7 @@ class DaprSubscription:
 
     def __init__(
         self,
-        open_call: Callable[[], StreamCall],
+        new_stream: Callable[[], Awaitable[SubscriptionStream]],
         *,
         endpoint: str,
         pubsub_name: str,
@@ -76,7 +76,7 @@ class DaprSubscription:
         metadata: Mapping[str, str] | None,
         on_close: Callable[[DaprSubscription], None],
     ) -> None:
-        self._open_call = open_call
+        self._new_stream = new_stream
         self._on_close = on_close
         self._endpoint = endpoint
         self._topic = topic
@@ -93,7 +93,7 @@ class DaprSubscription:
         self._received = 0
         self._renewing = False
         self._closing = False
-        self._stream: DaprStream | None = None
+        self._stream: SubscriptionStream | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -141,7 +141,7 @@ class DaprSubscription:
                 await self._task
         self._on_close(self)
 
-    async def _open(self) -> DaprStream:
+    async def _open(self) -> SubscriptionStream:
         what = f"subscribe to {self._topic}"
         try:
             async with asyncio.timeout(SUBSCRIBE_TIMEOUT_SECONDS):
@@ -155,9 +155,9 @@ class DaprSubscription:
         self._stream = stream
         return stream
 
-    async def _try_open(self) -> DaprStream | None:
+    async def _try_open(self) -> SubscriptionStream | None:
         """Return the stream, or None when it was refused and gRPC does not say why: the next try tells."""
-        stream = DaprStream(self._open_call())
+        stream = await self._new_stream()
         try:
             await stream.open(self._initial)
         except BaseException as error:
@@ -167,7 +167,7 @@ class DaprSubscription:
             raise
         return stream
 
-    async def _run(self, stream: DaprStream) -> None:
+    async def _run(self, stream: SubscriptionStream) -> None:
         clock = asyncio.get_running_loop().time
         attempt = 0
         while True:
@@ -182,7 +182,7 @@ class DaprSubscription:
             stream, attempt = await self._reopen(attempt)
             _log.info("subscription of %s is in force again", self._topic)
 
-    async def _read(self, stream: DaprStream) -> VirtufinError:
+    async def _read(self, stream: SubscriptionStream) -> VirtufinError:
         """Read until the stream breaks; return why it did."""
         self._received, self._renewing = 0, False
         try:
@@ -194,12 +194,14 @@ class DaprSubscription:
             return bus_error(error, f"subscription of {self._topic}", self._endpoint)
         except DecodeError as error:
             return UnavailableError(f"Dapr at {self._endpoint} sent what is no event: {error}")
+        except VirtufinError as error:
+            return error
         except asyncio.CancelledError:  # gRPC's word for a call that we ended
             if not self._renewing or self._closing:
                 raise
         return UnavailableError(f"Dapr at {self._endpoint} ended the stream")
 
-    async def _reopen(self, attempt: int) -> tuple[DaprStream, int]:
+    async def _reopen(self, attempt: int) -> tuple[SubscriptionStream, int]:
         while True:
             await asyncio.sleep(backoff_seconds(attempt, random.random()))  # noqa: S311 - jitter, no secret
             attempt += 1

@@ -6,6 +6,8 @@ the caller's event loop, have no deadlines, and lose a subscription when a handl
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,13 +20,16 @@ from virtufin_examples.bus import _joined as joined
 from virtufin_examples.bus._dapr_channel import (
     MAX_MESSAGE_BYTES,
     call_metadata,
+    is_loopback,
     open_channel,
     parse_target,
 )
 from virtufin_examples.bus._dapr_errors import bus_error
 from virtufin_examples.bus._dapr_sidecar import SidecarInfo, read_info
-from virtufin_examples.bus._dapr_stream import StreamCall
+from virtufin_examples.bus._dapr_stream import DaprStream, StreamCall, SubscriptionStream
 from virtufin_examples.bus._dapr_subscription import DaprSubscription
+from virtufin_examples.bus._lane import LaneAddress
+from virtufin_examples.bus._lane_client import LanePublisher, LaneStream
 from virtufin_examples.bus._port import (
     DEFAULT_PUBSUB_NAME,
     DEFAULT_SECRET_STORE_NAME,
@@ -37,6 +42,7 @@ from virtufin_examples.errors import (
     NotFoundError,
     PreconditionError,
     UnavailableError,
+    VirtufinError,
 )
 
 __all__ = ["CALL_TIMEOUT_SECONDS", "MAX_MESSAGE_BYTES", "DaprBus", "DaprSubscription", "SidecarInfo"]
@@ -78,6 +84,11 @@ class DaprBus:
         self._subscriptions: set[DaprSubscription] = set()
         self._closed = False
         self._embedded = False
+        self._app_id = app_id
+        self._api_token = api_token
+        self._lane: LanePublisher | None = None
+        self._lane_address: LaneAddress | None = None
+        self._joining = asyncio.Lock()
 
     async def publish(
         self, topic: str, data: bytes, *, content_type: str, metadata: Mapping[str, str] | None = None
@@ -95,7 +106,12 @@ class DaprBus:
             data_content_type=content_type,
             metadata=metadata,
         )
-        await self._call(self._connected().PublishEvent, request, f"publish to {topic}")
+        stub, what = self._connected(), f"publish to {topic}"
+        lane = await self._rejoined()
+        if lane is None:
+            await self._call(stub.PublishEvent, request, what)
+        else:
+            await lane.publish(request, what, self._timeout_seconds)
 
     async def publish_bulk(self, topic: str, messages: Sequence[bytes], *, content_type: str) -> int:
         """Publish messages together; return how many of them, from the first on, the broker has taken."""
@@ -107,7 +123,12 @@ class DaprBus:
                 for index, data in enumerate(messages)
             ],
         )
-        answer = await self._call(self._connected().BulkPublishEvent, request, f"publish to {topic}")
+        stub, what = self._connected(), f"publish to {topic}"
+        lane = await self._rejoined()
+        if lane is None:
+            answer = await self._call(stub.BulkPublishEvent, request, what)
+        else:
+            answer = await lane.publish_bulk(request, what, self._timeout_seconds)
         failed = {int(entry.entry_id): entry.error for entry in answer.failedEntries}
         taken = min(failed, default=len(messages))
         if not taken:
@@ -118,12 +139,9 @@ class DaprBus:
         self, topic: str, *, dead_letter_topic: str = "", metadata: Mapping[str, str] | None = None
     ) -> DaprSubscription:
         """Return a subscription in force; raises when the first try fails, heals itself from then on."""
-        channel = self._connected_channel()
-        open_call: Callable[..., StreamCall] = channel.stream_stream(
-            f"/dapr.proto.runtime.v1.Dapr/{joined.SUBSCRIBE_METHOD}", response_deserializer=joined.split
-        )
+        self._connected()
         subscription = DaprSubscription(
-            lambda: open_call(metadata=(*self._metadata, joined.ASK)),
+            lambda: self._new_stream(topic),
             endpoint=self._target,
             pubsub_name=self._pubsub_name,
             topic=topic,
@@ -212,6 +230,7 @@ class DaprBus:
         answer = await self._call(self._connected().GetMetadata, request, "ask for its metadata")
         info = read_info(answer, self._target)
         self._embedded = info.is_embedded
+        await self._join(info.lane)
         return info
 
     async def close(self) -> None:
@@ -219,8 +238,45 @@ class DaprBus:
         self._closed = True
         for subscription in tuple(self._subscriptions):
             await subscription.close()
+        if self._lane is not None:
+            self._lane.cancel()
+            await self._lane.ended.wait()
         if self._channel is not None:
             await self._channel.close()
+
+    async def _join(self, address: LaneAddress | None) -> None:
+        """Publish and subscribe by the lane from now on, where there is one on this machine."""
+        async with self._joining:
+            if self._lane is not None and self._lane.is_up:
+                return
+            self._lane = self._lane_address = None
+            if address is None or not is_loopback(self._target):
+                return
+            lane = LanePublisher(self._target)
+            try:
+                await lane.connect(address, self._app_id, self._api_token)
+            except VirtufinError:  # a forwarded port: there is another machine behind it
+                return
+            self._lane, self._lane_address = lane, address
+
+    async def _rejoined(self) -> LanePublisher | None:
+        """Return the lane, asked for anew where it was lost: the runtime may have been started again."""
+        if self._lane is None or self._lane.is_up:
+            return self._lane
+        with contextlib.suppress(VirtufinError):  # the call itself tells what is wrong
+            await self.sidecar()
+        return self._lane if self._lane is not None and self._lane.is_up else None
+
+    async def _new_stream(self, topic: str) -> SubscriptionStream:
+        if await self._rejoined() is not None and self._lane_address is not None:
+            stream = LaneStream(self._target, topic)
+            with contextlib.suppress(UnavailableError):
+                await stream.connect(self._lane_address, self._app_id, self._api_token)
+                return stream
+        open_call: Callable[..., StreamCall] = self._connected_channel().stream_stream(
+            f"/dapr.proto.runtime.v1.Dapr/{joined.SUBSCRIBE_METHOD}", response_deserializer=joined.split
+        )
+        return DaprStream(open_call(metadata=(*self._metadata, joined.ASK)))
 
     def _connected_channel(self) -> grpc.aio.Channel:
         if self._closed:

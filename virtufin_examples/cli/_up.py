@@ -25,6 +25,7 @@ from virtufin_examples.cli._services import (
 from virtufin_examples.cli._settings import load_settings
 
 if TYPE_CHECKING:
+    from virtufin_examples.bus.dapr import DaprBus
     from virtufin_examples.cli._shards import WebSocketManagers
     from virtufin_examples.gateway import GatewayService, ServiceEntry
     from virtufin_examples.service import Addresses
@@ -132,17 +133,23 @@ async def _start_control_path(
     from virtufin_examples.gateway import GatewayService
     from virtufin_examples.workmanager import WorkManagerService
 
-    gateway_bus = open_bus(settings, "virtufin-api")
-    stack.push_async_callback(gateway_bus.close)
+    gateway_bus = await _joined_bus(settings, "virtufin-api", stack)
     gateway = GatewayService(settings, bus=gateway_bus, dapr_grpc=runtime_at.grpc, dapr_http=runtime_at.http)
     gateway_at = await gateway.start()
     stack.push_async_callback(gateway.stop)
-    workers_bus = open_bus(settings, "workmanager")
-    stack.push_async_callback(workers_bus.close)
+    workers_bus = await _joined_bus(settings, "workmanager", stack)
     workers = WorkManagerService(settings, bus=workers_bus, gateway_endpoint=gateway_at.grpc)
     workers_at = await workers.start()
     stack.push_async_callback(workers.stop)
     return gateway, workers_at, gateway_at
+
+
+async def _joined_bus(settings: PlatformSettings, app_id: str, stack: contextlib.AsyncExitStack) -> DaprBus:
+    """Return a bus that knows the runtime, and so its lane."""
+    bus = open_bus(settings, app_id)
+    stack.push_async_callback(bus.close)
+    await bus.sidecar()
+    return bus
 
 
 def _entry(name: str, where: Addresses) -> ServiceEntry:

@@ -68,7 +68,7 @@ async def test_metadata_belong_to_an_app_id(stub):
 
     assert (one.id, two.id) == ("one", "two")
     assert one.extended_metadata["a"] == "1"
-    assert set(two.extended_metadata) == {"daprRuntimeVersion"}
+    assert set(two.extended_metadata) == {"daprRuntimeVersion", "virtufin.lane"}
     assert [(s.topic, s.dead_letter_topic, s.type) for s in one.subscriptions] == [
         ("t", "d", metadata_pb2.PubsubSubscriptionType.STREAMING)
     ]

@@ -34,6 +34,8 @@ class PlatformService:
                 port=app_port, protocol=app_protocol, channel_address=APP_HOST
             )
         self._extended: dict[str, dict[str, str]] = {}
+        self.shared: dict[str, str] = {"daprRuntimeVersion": RUNTIME_VERSION}
+        """The extended metadata that every app id gets."""
 
     async def get_metadata(
         self, _request: metadata_pb2.GetMetadataRequest, app_id: str
@@ -45,7 +47,7 @@ class PlatformService:
                 metadata_pb2.RegisteredComponents(name=name, type=kind, version="v1")
                 for name, kind in self._components.items()
             ],
-            extended_metadata={"daprRuntimeVersion": RUNTIME_VERSION, **self._extended.get(app_id, {})},
+            extended_metadata={**self.shared, **self._extended.get(app_id, {})},
             subscriptions=self._subscriptions(app_id),
             runtime_version=RUNTIME_VERSION,
             app_connection_properties=self._app,

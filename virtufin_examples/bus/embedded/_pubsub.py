@@ -54,25 +54,40 @@ class PubsubService:
 
     async def publish(self, request: pubsub_pb2.PublishEventRequest, app_id: str) -> empty_pb2.Empty:
         """Publish one message."""
+        await self.publish_with_room(request.topic, self.publication(request, app_id))
+        return empty_pb2.Empty()
+
+    def publication(self, request: pubsub_pb2.PublishEventRequest, app_id: str) -> Publication:
+        """Return what a request publishes; raises for one that is refused."""
         _check_target(request.pubsub_name, request.topic)
         metadata = lower_names(request.metadata)
-        await self._publish(
-            request.topic,
-            publication(
-                Publish(
-                    app_id,
-                    request.topic,
-                    request.data,
-                    request.data_content_type,
-                    metadata,
-                    self._strict,
-                ),
-                self._now(),
-                raw=is_raw(metadata),
+        return publication(
+            Publish(
+                app_id,
+                request.topic,
+                request.data,
+                request.data_content_type,
+                metadata,
+                self._strict,
             ),
-            self._deadline(),
+            self._now(),
+            raw=is_raw(metadata),
         )
-        return empty_pb2.Empty()
+
+    def publish_at_once(self, topic: str, message: Publication) -> bool:
+        """Publish where there is room; return whether there was."""
+        if self.broker.blocking(topic) is not None:
+            return False
+        self.broker.publish(topic, message)
+        return True
+
+    async def publish_with_room(
+        self, topic: str, message: Publication, deadline: float | None = None
+    ) -> None:
+        """Publish, after a wait for room, until `deadline` of the loop, where there is none."""
+        if not self.publish_at_once(topic, message):
+            await self._wait_for_room(topic, self._deadline() if deadline is None else deadline)
+            self.broker.publish(topic, message)
 
     async def bulk_publish(
         self, request: pubsub_pb2.BulkPublishRequest, app_id: str
@@ -110,7 +125,7 @@ class PubsubService:
         deadline = self._deadline()  # one for all: who calls would not wait for each entry's
         for index, message in enumerate(messages):
             try:
-                await self._publish(request.topic, message, deadline)
+                await self.publish_with_room(request.topic, message, deadline)
             except ResourceLimitError as error:
                 if index == 0:
                     raise
@@ -125,19 +140,27 @@ class PubsubService:
     async def subscribe(self, context: Context, app_id: str) -> None:
         """Serve one subscription stream until either side ends it."""
         request = await context.read()
-        if request is grpc.aio.EOF or not request.HasField("initial"):
+        initial = None
+        if request is not grpc.aio.EOF and request.HasField("initial"):
+            initial = parsed(pubsub_pb2.SubscribeTopicEventsRequestInitialAlpha1, request.initial)
+        joins = not self._strict and joined.ASK in tuple(context.invocation_metadata() or ())
+        options = self.options(initial, app_id)
+        await SubscriptionStream(context, self.broker, options, joins=joins).serve()
+
+    def options(
+        self, initial: pubsub_pb2.SubscribeTopicEventsRequestInitialAlpha1 | None, app_id: str
+    ) -> SubscriptionOptions:
+        """Return what the first request of a stream asks for; raises for one that is refused."""
+        if initial is None:
             raise StreamError("initial request is required")
-        initial = parsed(pubsub_pb2.SubscribeTopicEventsRequestInitialAlpha1, request.initial)
         if not initial.pubsub_name:
             raise StreamError("pubsubName is required")
         if not initial.topic:
             raise StreamError("topic is required")
         _check_target(initial.pubsub_name, initial.topic)
-        options = SubscriptionOptions(
+        return SubscriptionOptions(
             app_id, initial.topic, initial.dead_letter_topic, is_raw(lower_names(initial.metadata))
         )
-        joins = not self._strict and joined.ASK in tuple(context.invocation_metadata() or ())
-        await SubscriptionStream(context, self.broker, options, joins=joins).serve()
 
     def subscriptions(self, app_id: str) -> list[metadata_pb2.PubsubSubscription]:
         """Return the subscriptions of an app id as its metadata list them."""
@@ -166,11 +189,6 @@ class PubsubService:
 
     def _deadline(self) -> float | None:
         return None if self._strict else self._loop.time() + PUBLISH_WAIT_SECONDS
-
-    async def _publish(self, topic: str, message: Publication, deadline: float | None) -> None:
-        if self.broker.blocking(topic) is not None:
-            await self._wait_for_room(topic, deadline)
-        self.broker.publish(topic, message)
 
     async def _wait_for_room(self, topic: str, deadline: float | None) -> None:
         while (full := self.broker.blocking(topic)) is not None:

@@ -12,6 +12,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 import grpc.aio
 
+from virtufin_examples.bus._lane import LANE_METADATA
 from virtufin_examples.bus.embedded._app_channel import AppChannel
 from virtufin_examples.bus.embedded._app_client import AppClient
 from virtufin_examples.bus.embedded._app_subscriptions import AppSubscription
@@ -20,6 +21,7 @@ from virtufin_examples.bus.embedded._http import http_api
 from virtufin_examples.bus.embedded._http_platform import PlatformRoutes
 from virtufin_examples.bus.embedded._http_pubsub import PubsubRoutes
 from virtufin_examples.bus.embedded._http_state import StateRoutes
+from virtufin_examples.bus.embedded._lane import LaneServer
 from virtufin_examples.bus.embedded._message import PUBSUB_NAME
 from virtufin_examples.bus.embedded._methods import method_handlers
 from virtufin_examples.bus.embedded._platform import SECRET_STORE_NAME, PlatformService
@@ -89,6 +91,7 @@ class EmbeddedRuntime:
         self._app: AppChannel | None = None
         self._http: HttpServer | None = None
         self._grpc: grpc.aio.Server | None = None
+        self._lane: LaneServer | None = None
         self._storage: Storage | None = None
         self._pubsub: PubsubService | None = None
 
@@ -112,6 +115,8 @@ class EmbeddedRuntime:
             await self._app.stop()
         if self._pubsub is not None:
             self._pubsub.end_subscriptions()
+        if self._lane is not None:
+            await self._lane.stop()
         if self._grpc is not None:
             await self._grpc.stop(STOP_GRACE_SECONDS)
         storage, self._storage = self._storage, None
@@ -140,6 +145,9 @@ class EmbeddedRuntime:
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             ],
         )
+        if not self._strict:
+            self._lane = LaneServer(self._callers, pubsub)
+            platform.shared[LANE_METADATA] = await self._lane.start()
         state = StateService(storage, self._run)
         server.add_generic_rpc_handlers((method_handlers(self._callers, pubsub, state, platform),))
         host = f"[{self._host}]" if ":" in self._host else self._host  # an IPv6 address

@@ -16,8 +16,8 @@ from virtufin_examples.bus._port import Ack
 from virtufin_examples.bus.embedded._broker import Broker
 from virtufin_examples.bus.embedded._deliveries import Deliveries
 from virtufin_examples.bus.embedded._statuses import StreamError
-from virtufin_examples.bus.embedded._subscription import EndReason, SubscriptionOptions
-from virtufin_examples.errors import ResourceLimitError, UnavailableError
+from virtufin_examples.bus.embedded._subscription import EndReason, Subscription, SubscriptionOptions
+from virtufin_examples.errors import ResourceLimitError, UnavailableError, VirtufinError
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -69,7 +69,9 @@ class SubscriptionStream:
                 self._writing.cancel()
                 reading.cancel()
                 outcomes = await asyncio.gather(reading, self._writing, return_exceptions=True)
-            self._raise_end_reason()
+            error = end_error(self._subscription)
+            if error is not None:
+                raise error
             for outcome in outcomes:
                 if isinstance(outcome, Exception):
                     raise outcome
@@ -108,12 +110,14 @@ class SubscriptionStream:
                 if not self._subscription.answer(answer.id, ack):
                     _log.debug("answer to an unknown event", topic=self._options.topic, id=answer.id)
 
-    def _raise_end_reason(self) -> None:
-        reason = self._subscription.end_reason
-        if reason is EndReason.STOPPING:
-            raise UnavailableError("the runtime is stopping")
-        if reason is EndReason.STALLED:
-            raise ResourceLimitError(
-                f"the subscription to topic {self._options.topic!r} held the topic up without answering",
-                hint="answer every event, or read and answer faster",
-            )
+
+def end_error(subscription: Subscription) -> VirtufinError | None:
+    """Return what a subscriber is told of the end, None while there is nothing to tell."""
+    if subscription.end_reason is EndReason.STOPPING:
+        return UnavailableError("the runtime is stopping")
+    if subscription.end_reason is EndReason.STALLED:
+        return ResourceLimitError(
+            f"the subscription to topic {subscription.options.topic!r} held the topic up without answering",
+            hint="answer every event, or read and answer faster",
+        )
+    return None
