@@ -148,7 +148,8 @@ async def test_each_of_those_that_came_together_has_its_own_answer(bus: DaprBus)
     assert (await anext(reader)).event.data == b"3"
 
 
-async def test_large_messages_are_not_joined_beyond_the_limit(bus: DaprBus) -> None:
+async def test_large_messages_are_not_joined_beyond_the_limit(target: str) -> None:
+    bus = bus_of(target)
     subscription = await bus.subscribe("ticks")
     await bus.publish_bulk("ticks", [b"x" * 100_000] * 5, content_type="text/plain")
     for size in (1, 15_900_000, 2):
@@ -160,6 +161,7 @@ async def test_large_messages_are_not_joined_beyond_the_limit(bus: DaprBus) -> N
             await delivery.answer(Ack.SUCCESS)
         if sum(map(len, sizes)) == 8:
             break
+    await bus.close()
     assert all(sum(each) <= MOST_BYTES or len(each) == 1 for each in sizes)
     assert [size for each in sizes for size in each] == [100_000] * 5 + [1, 15_900_000, 2]
 

@@ -11,6 +11,7 @@ from virtufin_examples.bus import _lane as wire
 from virtufin_examples.bus._dapr_channel import MAX_MESSAGE_BYTES
 from virtufin_examples.bus._dapr_errors import status_error
 from virtufin_examples.bus._dapr_stream import CLOSE_GRACE_SECONDS, event_of
+from virtufin_examples.bus._joined import MOST_MESSAGES
 from virtufin_examples.bus._port import Ack, Event
 from virtufin_examples.errors import DeadlineError, UnavailableError, VirtufinError
 
@@ -208,8 +209,9 @@ class LaneStream(_Link):
                 await self._waiter
             finally:
                 self._waiter = None
-        events, self._events, self._ahead_bytes = self._events, [], 0
-        if self._reading_paused and self._transport is not None:
+        events, self._events = self._events[:MOST_MESSAGES], self._events[MOST_MESSAGES:]
+        self._ahead_bytes -= sum(map(len, events))
+        if self._reading_paused and self._ahead_bytes < AHEAD_BYTES and self._transport is not None:
             self._reading_paused = False
             self._transport.resume_reading()
         parse = pubsub_pb2.SubscribeTopicEventsResponseAlpha1.FromString
