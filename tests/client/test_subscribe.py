@@ -289,6 +289,24 @@ async def test_of_what_came_together_only_what_iteration_took_is_acknowledged(
     await second.close()
 
 
+async def test_the_lag_is_that_of_the_last_frame_of_those_that_came_together(
+    runtime: str, publisher: Publisher
+) -> None:
+    async with subscribe(TOPIC, dapr=runtime) as items:
+        now_ns = time.time_ns()
+        old, new = (
+            frame(1, received_ns=now_ns - 500_000_000_000),
+            frame(2, received_ns=now_ns - 20_000_000_000),
+        )
+        events = [encode_frame_event(old), encode_frame_event(new)]
+        await publisher.bus.publish_bulk(TOPIC, events, content_type=CLOUDEVENT_JSON)
+        await anext(items)
+        assert items.lag >= 500
+        await anext(items)
+        assert 20 <= items.lag < 500
+        assert items.topics[TOPIC].lag == items.lag
+
+
 async def test_a_subscription_that_kafka_ended_with_an_earlier_one_is_opened_anew(
     runtime: str, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
