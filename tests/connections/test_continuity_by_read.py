@@ -38,8 +38,15 @@ ODD = (
     b'{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":007,"u":008}',
     b'{"stream":"btcusdt@depth","data":{"e":"depthUpdate"',
     b'{"stream":"\xff\xfe@depth","data":{"e":"depthUpdate","E":1,"s":"\xff\xfe","U":1,"u":2,"b":[]}}',
+    b'{"stream":"btcusdt@depth","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":-9,"u":-8,"b":[],"a":[]}}',
+    b'{"stream":"btcusdt@depth","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":3,"u":4}}',
+    b'{"stream":"a,b@depth","data":{"e":"depthUpdate","E":1,"s":"A,B","U":3,"u":4,"b":[],"a":[]}}',
+    b'{"stream":"btcusdt@depth","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","u":4,"U":3,"b":[],"a":[]}}',
+    b'{"stream":"btcusdt@depth","data":{"e":"depthUpdate","s":"BTCUSDT","E":1,"U":3,"u":4,"b":[],"a":[]}}',
+    b'{"stream":"btcusdt@depth","data":{"e":"depthUpdate","E":1,"s":5,"U":3,"u":4,"b":[],"a":[]}}',
     b"\x00",
     b"",
+    b",,,,,,,,,,,",
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from virtufin_examples.venues import Key, Seen, Session, leaves_hole
 
-_MANY = 8
+_MANY = 32
 """From so many frames on, asking for all of them at once is faster than asking for each."""
 
 _AT_ONCE = 256

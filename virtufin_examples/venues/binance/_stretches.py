@@ -1,76 +1,126 @@
-"""The update ids of a whole read of depth events: what `peek` finds frame by frame, in a third of its time.
+"""The update ids of a whole read of depth events: what `peek` finds frame by frame, in half of its time.
 
-A pattern is matched once a frame; all numbers become integers in one call, and objects are made once a run.
+Binance writes a kind of event always in the same order, so that the first frame tells where the others have
+their fields. All numbers become integers in one call, and objects are made once a run. It takes three
+quarters of the time of a pattern matched on each frame.
 """
 
 from __future__ import annotations
 
+import functools
 import operator
-import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from virtufin_examples.venues import Seen
 from virtufin_examples.venues.binance._peek import DEPTH_UPDATE, channel_of, text_of
 
-_EVENT = (
-    rb'\{"e":"depthUpdate","E":\d{1,19}+,(?:"T":\d{1,19}+,)?"s":"([^"]{1,40}+)",'
-    rb'"U":(\d{1,19}+,"u":\d{1,19}+(?:,"pu":\d{1,19}+)?)'
-)
-_COMBINED = re.compile(rb'\{"stream":"([^"]{1,101}+)","data":' + _EVENT)
-_RAW = re.compile(_EVENT)
+_STREAM, _SYMBOL = b'{"stream":"', b'"s":"'
+_COMBINED_KIND = b'"data":{"e":"depthUpdate"'
+_RAW_KIND = b'{"e":"depthUpdate"'
+_TRANSACTION = b'"T":'  # futures have the matching engine's time beside the event's
+_FIRST, _LAST, _PREVIOUS = b'"U":', b'"u":', b'"pu":'
+_MOST_FIELDS = 9
 _NUMBERS = msgspec.json.Decoder(list[int])
-_SPOT, _FUTURES = 2, 3  # numbers a frame: U and u; U, u and pu
+
+
+class _Read(NamedTuple):
+    """The fields of a read's events; `previous` is empty for spot's."""
+
+    is_combined: bool
+    keys: Sequence[bytes]
+    symbols: Sequence[bytes]
+    firsts: list[int]
+    lasts: list[int]
+    previous: list[int]
 
 
 def stretches(payloads: Sequence[bytes], *, exact_runs: bool) -> Sequence[Seen] | None:
     """Return each run's numbers, from its first frame here to its last; None where `peek` is to be asked.
 
-    It is to be with a frame that is no depth event, with a hole, with numbers that fall, and where spot's
-    and futures' are mixed. All events of one stream are of one symbol.
+    It is to be with a frame that is not a depth event like the first, with a hole, and with numbers that
+    fall. All events of one stream are of one symbol.
     """
-    is_combined = payloads[0].startswith(b'{"stream"')
-    if not (is_combined or exact_runs):
-        return None
-    rows = [found.groups() for found in map((_COMBINED if is_combined else _RAW).match, payloads) if found]
-    if len(rows) < len(payloads):
-        return None
-    *names, symbols, texts = zip(*rows, strict=True)
-    numbers = _integers(b",".join(texts))
-    a_frame, rest = divmod(len(numbers), len(rows))
-    if rest or a_frame not in (_SPOT, _FUTURES) or 0 in numbers:
-        return None
-    firsts, lasts = numbers[::a_frame], numbers[1::a_frame]
-    if a_frame == _SPOT:
-        previous, begins, step = [0] * len(rows), firsts, 1
-    else:
-        previous = begins = numbers[2::a_frame]
-        step = 0
-        if any(map(operator.lt, lasts, begins)):
-            return None
-    keys = names[0] if is_combined else symbols
-    follow: dict[bytes, int] = {}
-    for key, begin, last in zip(keys, begins, lasts, strict=True):
-        if follow.get(key, begin) != begin:
-            return None
-        follow[key] = last + step
-    return [
-        Seen(
-            text_of(symbols[at]),
-            channel_of(key) if is_combined else DEPTH_UPDATE,
-            firsts[at],
-            end - step,
-            previous[at],
-        )
-        for key, end in follow.items()
-        for at in (keys.index(key),)
-    ]
-
-
-def _integers(texts: bytes) -> list[int]:
-    """Return the numbers of `1,"u":2,"pu":3,4,...`; none where one has leading zeros."""
     try:
-        return _NUMBERS.decode(b"[%b]" % texts.replace(b'"u":', b"").replace(b'"pu":', b""))
-    except msgspec.DecodeError:
-        return []
+        read = _fields(payloads)
+        if not (read.is_combined or exact_runs):
+            return None
+        return [_seen(read, key, last) for key, last in _followed(read).items()]
+    except (ValueError, IndexError):  # not as Binance writes them, or not one behind the other
+        return None
+
+
+def _fields(payloads: Sequence[bytes]) -> _Read:
+    fields = payloads[0].split(b",", _MOST_FIELDS)
+    is_combined = fields[0].startswith(_STREAM)
+    at_kind, kind = (1, _COMBINED_KIND) if is_combined else (0, _RAW_KIND)
+    at_symbol = at_kind + (3 if fields[at_kind + 2].startswith(_TRANSACTION) else 2)
+    is_futures = fields[at_symbol + 3].startswith(_PREVIOUS)
+    behind = at_symbol + (4 if is_futures else 3)
+    columns = tuple(zip(*[payload.split(b",", behind) for payload in payloads], strict=True))
+    if set(columns[at_kind]) != {kind}:
+        raise ValueError(kind)
+    symbols = columns[at_symbol]
+    return _Read(
+        is_combined,
+        columns[0] if is_combined else symbols,
+        symbols,
+        _integers(columns[at_symbol + 1], _FIRST),
+        _integers(columns[at_symbol + 2], _LAST),
+        _integers(columns[at_symbol + 3], _PREVIOUS) if is_futures else [],
+    )
+
+
+def _followed(read: _Read) -> dict[bytes, int]:
+    """Return each run's last number; `ValueError` where one does not go on."""
+    begins, step = (read.previous, 0) if read.previous else (read.firsts, 1)
+    if min(read.lasts) <= 0 or min(begins) < 0 or 0 in read.previous:
+        raise ValueError(_LAST)
+    if any(map(operator.lt, read.lasts, read.previous)):
+        raise ValueError(_PREVIOUS)
+    follow: dict[bytes, int] = {}
+    for key, begin, last in zip(read.keys, begins, read.lasts, strict=True):
+        if follow.get(key, begin) != begin:
+            raise ValueError(key)
+        follow[key] = last + step
+    return {key: end - step for key, end in follow.items()}
+
+
+def _seen(read: _Read, key: bytes, last: int) -> Seen:
+    at = read.keys.index(key)
+    return Seen(
+        _symbol(read.symbols[at]),
+        _channel(key) if read.is_combined else DEPTH_UPDATE,
+        read.firsts[at],
+        last,
+        read.previous[at] if read.previous else 0,
+    )
+
+
+def _integers(column: Sequence[bytes], name: bytes) -> list[int]:
+    """Return the numbers of `"U":1`, `"U":2`, ...; `ValueError` for anything else, leading zeros as well."""
+    texts = b",".join(column)
+    bare = texts.replace(name, b"")
+    if len(texts) - len(bare) != len(column) * len(name):
+        raise ValueError(name)
+    return _NUMBERS.decode(b"[%b]" % bare)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _symbol(field: bytes) -> str:
+    return text_of(_inside(field, _SYMBOL))
+
+
+@functools.lru_cache(maxsize=16_384)
+def _channel(field: bytes) -> str:
+    return channel_of(_inside(field, _STREAM))
+
+
+def _inside(field: bytes, start: bytes) -> bytes:
+    """Return what stands between `start` and the last quotation mark; `ValueError` where that is not so."""
+    inside = field[len(start) : -1]
+    if not inside or b'"' in inside or field != b'%b%b"' % (start, inside):
+        raise ValueError(field)
+    return inside
