@@ -139,20 +139,18 @@ async def _relay(
         await reader.answer(str)
         await receiver.answer(str)
         processes = (receiver.pid, *between, reader.pid)
+        measuring = asyncio.ensure_future(finish(sender, [reader], processes, load, lambda: _go(receiver)))
+        broken = asyncio.ensure_future(receiver.ended())
         try:
-            running_on = asyncio.ensure_future(
-                finish(sender, [reader], processes, load, lambda: _go(receiver))
-            )
-            broken = asyncio.ensure_future(receiver.ended())
-            await asyncio.wait({running_on, broken}, return_when=asyncio.FIRST_COMPLETED)
-            if not running_on.done():
-                running_on.cancel()
-                reader.kill()
-                raise await broken
-            broken.cancel()
-            return await running_on
+            await asyncio.wait({measuring, broken}, return_when=asyncio.FIRST_COMPLETED)
+            if not measuring.done():
+                raise broken.result()
+            return measuring.result()
         finally:
             receiver.kill()
+            measuring.cancel()
+            broken.cancel()
+            await asyncio.gather(measuring, broken, return_exceptions=True)
 
 
 def _program(command: Sequence[str], python: Path | None) -> AbstractAsyncContextManager[Child]:

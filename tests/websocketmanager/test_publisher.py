@@ -197,6 +197,17 @@ async def test_a_message_is_bounded(world, monkeypatch):
     assert [frame.sequence for frame in world.frames()] == list(range(1, 9))
 
 
+async def test_where_the_bus_hides_no_backlog_a_message_may_be_larger(world, monkeypatch):
+    monkeypatch.setattr(world.bus, "hides_backlog", False)
+    monkeypatch.setattr(module, "BATCH_BYTES", 3000)
+    monkeypatch.setattr(module, "EMBEDDED_BATCH_BYTES", 6000)
+    source = world.source()
+    source.send(*"abcdefgh", size=1000)
+    await settle()
+    sizes = [len(decode_batch("t", m[1])) for m in world.bus.on("t") if "FrameBatch" in m[2]]
+    assert sizes == [6, 2]
+
+
 async def test_frame_encoding_sends_one_structured_event_a_frame(world):
     source = world.source(options=FRAME)
     source.send("a", "b")

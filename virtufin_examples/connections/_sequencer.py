@@ -125,13 +125,13 @@ class Sequencer:
                 first + start,
                 received_ns,
                 part,
-                sum(map(len, part)),
+                size,
                 (),
                 (flag,) * len(part) if flag else (),
                 (),
                 self._url,
             )
-            for start, part in _parts(payloads)
+            for start, part, size in _parts(payloads)
         ]
 
     def _require(self, count: int, *, reserve: int = 0) -> None:
@@ -143,10 +143,11 @@ class Sequencer:
             )
 
 
-def _parts(payloads: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes]]]:
-    """Cut what one read brought so that each part is within the bounds of a run; yield where it starts."""
-    if len(payloads) <= RUN_FRAMES and sum(map(len, payloads)) <= RUN_BYTES:
-        yield 0, payloads
+def _parts(payloads: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes], int]]:
+    """Cut what one read brought so that each part is within the bounds of a run; yield start and bytes."""
+    size = sum(map(len, payloads))
+    if len(payloads) <= RUN_FRAMES and size <= RUN_BYTES:
+        yield 0, payloads, size
         return
     ends = list(accumulate(map(len, payloads)))
     start = 0
@@ -154,5 +155,5 @@ def _parts(payloads: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes]]]:
         before = ends[start - 1] if start else 0
         end = min(bisect_right(ends, before + RUN_BYTES, start), start + RUN_FRAMES)
         end = max(end, start + 1)  # a single frame may be larger
-        yield start, payloads[start:end]
+        yield start, payloads[start:end], ends[end - 1] - before
         start = end

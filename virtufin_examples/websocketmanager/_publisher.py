@@ -41,6 +41,10 @@ from virtufin_examples.websocketmanager._sender import MAX_EVENTS, FencedError, 
 from virtufin_examples.websocketmanager.spool import Batch, Mark, TopicSpool, mark_of
 
 BATCH_BYTES = 512 * 1024
+"""Brokers take messages of 1 MB, unless they are told otherwise."""
+EMBEDDED_BATCH_BYTES = 1024 * 1024
+"""On the embedded runtime, where half as many messages cost 5 % less processor time a frame."""
+
 EVENTS_BYTES = 128 * 1024
 """Payload taken at a time, and JSON sent at a time, where a frame is an event of its own."""
 
@@ -278,7 +282,7 @@ class TopicPublisher:
     @property
     def _take_bytes(self) -> int:
         if self._batch:
-            return BATCH_BYTES
+            return BATCH_BYTES if self._bus.hides_backlog else EMBEDDED_BATCH_BYTES
         return EVENTS_BYTES if self._bus.keeps_bulk_order else 0
 
     async def _keep_apart(self) -> None:

@@ -24,17 +24,17 @@ _VALUES = st.recursive(
     st.dictionaries(st.text(min_size=1, max_size=12), _VALUES, max_size=8),
 )
 def test_a_message_is_the_event_with_its_extensions(event_id, data, extensions):
-    head = appcallback_pb2.TopicEventRequest(id=event_id, topic="t", data=data, path="/")
+    head = appcallback_pb2.TopicEventRequest(id=event_id, topic="t", path="/")
 
-    built = event(build_message(head, extensions))
+    built = event(build_message(head, data, extensions))
 
     assert (built.id, built.topic, built.data, built.path) == (event_id, "t", data, "/")
     assert json_format.MessageToDict(built.extensions) == extensions
 
 
 def test_on_another_topic_everything_else_stays_and_the_expiry_goes():
-    head = appcallback_pb2.TopicEventRequest(id="1", topic="t", data=b"data", source="s")
-    message = build_message(head, {"topic": "t"}, expires_at=5.0)
+    head = appcallback_pb2.TopicEventRequest(id="1", topic="t", source="s")
+    message = build_message(head, b"data", {"topic": "t"}, expires_at=5.0)
 
     letter = message.on_topic("t-dead")
 

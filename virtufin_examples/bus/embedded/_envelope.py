@@ -80,8 +80,8 @@ def cloud_event(request: Publish, moment: Moment) -> Message:
 
 def raw_event(data: bytes, topic: str) -> Message:
     """Return the event that stands for an opaque payload."""
-    event = _event(str(uuid.uuid4()), DEFAULT_SOURCE, DEFAULT_TYPE, BINARY_CONTENT_TYPE, data, topic)
-    return build_message(event, {"topic": topic, "pubsubname": PUBSUB_NAME})
+    event = _event(str(uuid.uuid4()), DEFAULT_SOURCE, DEFAULT_TYPE, BINARY_CONTENT_TYPE, topic)
+    return build_message(event, data, {"topic": topic, "pubsubname": PUBSUB_NAME})
 
 
 def event_from_structured(request: Publish, moment: Moment) -> Message:
@@ -110,7 +110,6 @@ def event_from_structured(request: Publish, moment: Moment) -> Message:
         _attribute(given, "source", DEFAULT_SOURCE),
         _attribute(given, "type", DEFAULT_TYPE),
         content_type,
-        data,
         request.topic,
     )
     event.spec_version = _attribute(given, "specversion", SPEC_VERSION)
@@ -123,7 +122,7 @@ def event_from_structured(request: Publish, moment: Moment) -> Message:
         extensions.setdefault(name, "")
     extensions.setdefault("time", rfc3339(int(moment.unix)))
     expires_at = _expiry(request.metadata, moment, extensions)
-    return build_message(event, extensions, expires_at)
+    return build_message(event, data, extensions, expires_at)
 
 
 def structured(message: Message, *, exact: bool = True) -> bytes:
@@ -181,10 +180,9 @@ def _enveloped(request: Publish, moment: Moment) -> Message:
         source,
         event_type,
         request.content_type or DEFAULT_CONTENT_TYPE,
-        request.data,
         request.topic,
     )
-    return build_message(event, extensions, expires_at)
+    return build_message(event, request.data, extensions, expires_at)
 
 
 def _structured_data(
@@ -221,7 +219,7 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _event(
-    event_id: str, source: str, event_type: str, content_type: str, data: bytes, topic: str
+    event_id: str, source: str, event_type: str, content_type: str, topic: str
 ) -> appcallback_pb2.TopicEventRequest:
     return appcallback_pb2.TopicEventRequest(
         id=event_id,
@@ -230,7 +228,6 @@ def _event(
         spec_version=SPEC_VERSION,
         data_content_type=content_type,
         topic=topic,
-        data=data,
         pubsub_name=PUBSUB_NAME,
         path=STREAM_PATH,
     )

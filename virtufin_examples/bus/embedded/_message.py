@@ -18,6 +18,7 @@ from google.protobuf import json_format, struct_pb2
 PUBSUB_NAME = "pubsub"
 
 _EVENT_MESSAGE_TAG = b"\x12"  # SubscribeTopicEventsResponseAlpha1.event_message, length-delimited
+_DATA_TAG = b"\x3a"  # TopicEventRequest.data, length-delimited
 _EXTENSIONS_TAG = b"\x52"  # TopicEventRequest.extensions, length-delimited
 _CACHED_VALUE_CHARACTERS = 128  # longer attributes are not worth keeping
 _CACHED_ENTRIES = 4096
@@ -49,17 +50,25 @@ class Message:
 
 def build_message(
     event: appcallback_pb2.TopicEventRequest,
+    data: bytes,
     extensions: Mapping[str, object],
     expires_at: float | None = None,
 ) -> Message:
-    """Return the message of `event`, whose `extensions` field is to be empty, with these extensions."""
+    """Return the message of `event`, whose `data` and `extensions` are to be empty, with these.
+
+    Data, which may be megabytes, are copied once so, and four times by way of the event.
+    """
     entries = b"".join(
         _text_entry(name, value)
         if isinstance(value, str) and len(value) <= _CACHED_VALUE_CHARACTERS
         else _entry(name, value)
         for name, value in extensions.items()
     )
-    parts = (event.SerializeToString(), _EXTENSIONS_TAG, _varint(len(entries)), entries)
+    parts = (
+        event.SerializeToString(),
+        *(_DATA_TAG, _varint(len(data)), data),
+        *(_EXTENSIONS_TAG, _varint(len(entries)), entries),
+    )
     return _message(event.id, parts, expires_at)
 
 
