@@ -561,6 +561,6 @@ async def test_inbox_waits_for_room_and_lets_one_large_entry_through() -> None:
     assert await inbox.get() == 1
     await second
     assert await inbox.get() == 2
-    await inbox.close()
+    inbox.close()
     await inbox.put(3, 1)
     assert await inbox.get() is None

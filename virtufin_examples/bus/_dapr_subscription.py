@@ -129,10 +129,23 @@ class DaprSubscription:
         while (deliveries := await self._inbox.get()) is not None:
             yield deliveries
 
+    def take(self) -> list[DaprDelivery] | None:
+        """Return what came together, None when there is nothing now; instead of iterating."""
+        return self._inbox.take()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing will come any more."""
+        return self._inbox.is_closed
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """Have a function called whenever there is something to take, and at the end."""
+        self._inbox.on_change = call
+
     async def close(self) -> None:
         """End it; answers given before are still written."""
         self._closing = True
-        await self._inbox.close()
+        self._inbox.close()
         if self._stream is not None:
             await self._stream.close()
         if self._task is not None:

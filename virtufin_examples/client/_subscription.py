@@ -7,9 +7,9 @@ import inspect
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
 import msgspec
 
@@ -30,8 +30,6 @@ from virtufin_examples.frames import (
 
 _log = logging.getLogger(__name__)
 
-_Deliveries: TypeAlias = Sequence[Delivery]
-_Source: TypeAlias = AsyncIterator[_Deliveries]
 Handler = Callable[[Item], Awaitable[None] | None]
 
 _NS_PER_SECOND = 1_000_000_000
@@ -64,7 +62,8 @@ class Subscription:
         self._bus: DaprBus | None = None
         self._sources: list[DaprSubscription] = []
         self._renewable: dict[TopicReading, list[DaprSubscription]] = defaultdict(list)
-        self._taking: dict[asyncio.Task[_Deliveries | None], tuple[_Source, TopicReading]] = {}
+        self._open: list[tuple[DaprSubscription, TopicReading]] = []
+        self._wake: asyncio.Future[None] | None = None
         self._waiting: deque[tuple[Delivery, TopicReading]] = deque()  # read from Dapr, not taken yet
         self._ready: deque[Item] = deque()
         self._zero_ns = 0  # the merger's clock starts at 0 and stands still while the reader is away
@@ -94,7 +93,8 @@ class Subscription:
                     self._sources.append(source)
                     if may_be_mute:
                         self._renewable[reading].append(source)
-                    self._take(source.together(), reading)
+                    self._open.append((source, reading))
+                    source.on_change(self._wake_up)
         except BaseException:
             await self.close()
             raise
@@ -126,8 +126,6 @@ class Subscription:
         self._waiting.clear()
         if self._bus is not None:
             await self._bus.close()
-        if self._taking:
-            await asyncio.wait(self._taking)
 
     @property
     def topic(self) -> str:
@@ -259,9 +257,31 @@ class Subscription:
         if seen:
             self._lag_ns = now_ns - next(iter(seen.values())).received_ns
 
-    def _take(self, source: _Source, reading: TopicReading) -> None:
-        # The task outlives a cancelled reader, so that no delivery is lost with it.
-        self._taking[asyncio.ensure_future(_next_deliveries(source))] = (source, reading)
+    def _collect(self) -> bool:
+        """Take what each source has brought together; return whether there was something, or an end."""
+        before = len(self._waiting), len(self._open)
+        for source, reading in self._open:
+            deliveries = source.take()
+            if deliveries is not None and not self._closed:
+                self._waiting.extend((delivery, reading) for delivery in deliveries)
+        self._open = [(source, reading) for source, reading in self._open if not source.is_closed]
+        return before != (len(self._waiting), len(self._open))
+
+    def _wake_up(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _wait(self, seconds: float | None) -> None:
+        """Wait until a source has changed, or for so long."""
+        loop = asyncio.get_running_loop()
+        self._wake = loop.create_future()
+        timer = None if seconds is None else loop.call_later(seconds, self._wake_up)
+        try:
+            await self._wake
+        finally:
+            self._wake = None
+            if timer is not None:
+                timer.cancel()
 
     async def _take_next(self) -> None:
         delivery, reading = self._waiting.popleft()
@@ -274,19 +294,16 @@ class Subscription:
 
     async def _pull(self) -> bool:
         """Wait for messages or for the end of a window; return False at the end."""
-        if not self._taking:
+        if not self._open:
             return False
         self._follow_clock()
         try:
-            due_ns = self._deadline_ns()
-            timeout = None if due_ns is None else max(0, due_ns - self._now_ns()) / _NS_PER_SECOND
-            done, _ = await asyncio.wait(self._taking, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                source, reading = self._taking.pop(task)
-                deliveries = task.result()
-                if deliveries is not None and not self._closed:
-                    self._take(source, reading)
-                    self._waiting.extend((delivery, reading) for delivery in deliveries)
+            if self._collect():
+                await asyncio.sleep(0)  # a reader that is behind still lets others run
+            else:
+                due_ns = self._deadline_ns()
+                await self._wait(None if due_ns is None else max(0, due_ns - self._now_ns()) / _NS_PER_SECOND)
+                self._collect()
             if not self._waiting:  # what is there may fill what is waited for
                 await self._pass_time()
         finally:
@@ -336,7 +353,3 @@ def _first_number(item: Frame | Gap | Stale | Restored) -> int:
     if isinstance(item, Gap) and item.first_sequence:
         return item.first_sequence
     return item.sequence
-
-
-async def _next_deliveries(source: _Source) -> _Deliveries | None:
-    return await anext(source, None)
