@@ -20,6 +20,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "scripts" / "run_alpaca_market_data_example.py"
 BINANCE_SCRIPT = ROOT / "scripts" / "run_binance_market_data_example.py"
+LINES_SECONDS = 18.0
+"""How long a program that prints at once may take for what a test waits for: a test has 20 s."""
 _OURS = ("VIRTUFIN_", "ALPACA_", "APCA_", "DAPR_")
 
 
@@ -221,6 +223,26 @@ def running_feed(folder: Path, *, topic: str) -> Iterator[tuple[Callable[..., Pr
         yield run, environment
 
 
+def read_lines(process: subprocess.Popen[str], matches: Callable[[list[str]], bool], what: str) -> list[str]:
+    """Return what a program prints up to where the lines match; end it and fail when they do not in time."""
+    lines: list[str] = []
+    deadline = threading.Timer(LINES_SECONDS, process.kill)
+    deadline.start()
+    try:
+        while not matches(lines):
+            line = process.stdout.readline()
+            if not line:
+                process.kill()
+                errors = process.stderr.read() if process.stderr is not None else ""
+                pytest.fail(
+                    f"{what}: ended, or ran for {LINES_SECONDS:g} s; printed {lines[-5:]}; {errors[-3000:]}"
+                )
+            lines.append(line)
+    finally:
+        deadline.cancel()
+    return lines
+
+
 def first_lines(script: Path, count: int, *, folder: Path, environment: dict[str, str]) -> list[str]:
     """Run a script that prints without end; return its first lines, fail if it says anything on stderr."""
     with subprocess.Popen(
@@ -231,7 +253,7 @@ def first_lines(script: Path, count: int, *, folder: Path, environment: dict[str
         cwd=folder,
         env=clean_environment(PYTHONUNBUFFERED="1", **environment),
     ) as process:
-        lines = [process.stdout.readline() for _ in range(count)]
+        lines = read_lines(process, lambda lines: len(lines) == count, script.name)
         process.terminate()
         _, errors = process.communicate(timeout=20)
     assert errors == ""

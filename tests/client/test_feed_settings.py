@@ -88,7 +88,9 @@ def test_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "settings.alpaca.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InvalidInputError, match=r"does not exist.*settings\.alpaca\.json"):
         FeedSettings.load(tmp_path / "settings.alpacca.json")
-    with pytest.raises(InvalidInputError, match="--settings"):
+    with pytest.raises(
+        InvalidInputError, match=r"give the path of a settings file, such as settings/settings\.alpaca\.json"
+    ):
         FeedSettings.load(tmp_path / "nowhere" / "x.json")
 
 

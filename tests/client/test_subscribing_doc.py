@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -10,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import programs
+from tests.programs import first_lines
 
 DOC = Path(__file__).parents[2] / "docs" / "subscribing.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOC.read_text("utf-8"), re.MULTILINE | re.DOTALL)
@@ -65,21 +67,17 @@ def test_the_document_has_its_examples() -> None:
     assert len(EXAMPLES) == 9
 
 
-@pytest.mark.parametrize("source", EXAMPLES, ids=range(len(EXAMPLES)))
-def test_an_example_runs_as_it_stands(feed: str, source: str, tmp_path: Path) -> None:
-    script = tmp_path / "example.py"
-    script.write_text(source, "utf-8")
-    environment = {**os.environ, "DAPR_GRPC_ENDPOINT": feed, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", str(script)],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        lines = [process.stdout.readline() for _ in range(3)]
-        process.terminate()
-        _, errors = process.communicate(timeout=20)
-    assert errors == ""
+def test_an_example_that_prints_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "LINES_SECONDS", 0.3)
+    script = tmp_path / "quiet.py"
+    script.write_text("import threading; threading.Event().wait()", "utf-8")
+    with pytest.raises(pytest.fail.Exception, match=r"quiet\.py: ended, or ran for 0\.3 s"):
+        first_lines(script, 1, folder=tmp_path, environment={})
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_an_example_runs_as_it_stands(feed: str, number: int, tmp_path: Path) -> None:
+    script = tmp_path / f"example {number} of docs/subscribing.md".replace("/", "-")
+    script.write_text(EXAMPLES[number], "utf-8")
+    lines = first_lines(script, 3, folder=tmp_path, environment={"DAPR_GRPC_ENDPOINT": feed})
     assert all(re.search(r"\d", line) for line in lines), lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.connections.toy_feed import feed, next_socket
 from tests.connections.world import opened
 from virtufin_examples.connections import (
     GenericConnector,
@@ -12,6 +13,7 @@ from virtufin_examples.connections import (
     settle,
 )
 from virtufin_examples.errors import (
+    InvalidInputError,
     NotFoundError,
     PreconditionError,
 )
@@ -54,6 +56,26 @@ async def test_a_message_that_cannot_be_resolved_is_neither_sent_nor_remembered(
     with pytest.raises(NotFoundError):
         await connection.send(HandshakeMessage(b"${secret:nobody/key}", secrets=True))
     assert (peer.waiting(), connection.handshake) == (0, ())
+
+
+@pytest.mark.parametrize("replay", [None, True, False])
+async def test_what_asks_for_symbols_may_hold_no_reference_to_a_secret(world, replay):
+    connection, peer = await feed(world, "A")
+    with pytest.raises(InvalidInputError, match="which venues send back") as refused:
+        await connection.send(HandshakeMessage(b"sub ${secret:venue/key}", secrets=True), replay=replay)
+    assert refused.value.message.startswith("message: ${secret:venue/key} in what asks for symbols")
+    assert peer.waiting() == 0
+
+
+async def test_a_symbol_that_looks_like_a_reference_is_never_resolved(world):
+    connection, peer = await feed(world)
+    await connection.send(HandshakeMessage(b"sub ${secret:venue/key}"))
+    assert (await peer.receive())[0] == b"sub ${secret:venue/key}"
+    assert connection.restorable is False  # the toy's auth went verbatim
+    peer.cut()
+    second, said = await next_socket(world, 5)
+    assert said[-1] == "sub ${secret:venue/key}"
+    assert second.closed is None
 
 
 async def test_sending_needs_a_socket(world):

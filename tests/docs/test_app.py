@@ -10,7 +10,7 @@ import urllib.request
 from deploy.processes import answers, until
 from tests.bus.embedded.apps import free_port
 from tests.docs.fences import fences
-from tests.programs import ROOT, clean_environment
+from tests.programs import ROOT, clean_environment, read_lines
 
 PAGE = ROOT / "docs" / "embedded-runtime.md"
 
@@ -54,7 +54,8 @@ def test_the_app_of_the_page_gets_what_is_published(tmp_path):
             )
             with urllib.request.urlopen(request, timeout=10) as answer:
                 assert answer.status == 204
-            assert f"{json.loads(data)}\n" in service.stdout  # the first of its lines is of uvicorn
+            received = f"{json.loads(data)}\n"
+            read_lines(service, lambda lines: lines[-1:] == [received], "the app of the page")
         finally:
             sidecar.stdin.close()
             service.terminate()

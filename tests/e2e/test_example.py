@@ -82,8 +82,8 @@ def test_edits_of_the_settings_are_followed_without_a_gap_for_the_others(start, 
     file = tmp_path / "ticks.json"
     save(["BTC/USD", "ETH/USD"])
     run = start(SCRIPT, "--json", "--engine", "python", "--settings", file)
-    until_frame_of("ETH/USD")
-    save(["BTC/USD", "SOL/USD"])
+    run.event("step")
+    save(["BTC/USD", "SOL/USD"])  # while the run begins
     changed = run.event("symbols")
     assert (changed["added"], changed["removed"]) == (["SOL/USD"], ["ETH/USD"])
     assert (changed["connections"], changed["workers"]) == (1, 1)

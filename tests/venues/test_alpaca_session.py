@@ -350,7 +350,7 @@ def test_later_messages_fold_into_one_message_a_channel(wire):
     "payload",
     [
         b'{"action":"auth","key":"k","secret":"s"}',
-        b'{"action":"subscribe","trades":["${secret:alpaca/key}"]}',
+        b'{"action":["subscribe"],"trades":["A"]}',
         b'{"action":"subscribe","trades":["A"],"nonsense":["B"]}',
         b'{"action":"subscribe"}',
         b"[]",
@@ -359,6 +359,25 @@ def test_later_messages_fold_into_one_message_a_channel(wire):
 )
 def test_what_is_not_understood_is_not_folded(payload):
     assert not AlpacaConnector().session(STOCKS, {}).folds(payload)
+
+
+@pytest.mark.parametrize("url", [STOCKS, "wss://paper-api.alpaca.markets/stream"])
+def test_only_what_authenticates_may_hold_references_to_secrets(url):
+    session = AlpacaConnector().session(url, {})
+    session.check(auth_message("${secret:alpaca/key}", "${secret:alpaca/secret}"), binary=False)
+    for payload in (b"{", b"[]", b'{"action":["auth"]}', subscribe_message("trades", ["AAPL"])):
+        session.check(payload, binary=False)
+        session.sent(payload, binary=False)
+    for payload, field in (
+        (b'{"action":"subscribe","trades":["AAPL","${secret:alpaca/key}"]}', "trades"),
+        (b'{"action":"unsubscribe","bars":["$\\u007bsecret:alpaca/key}"]}', "bars"),
+        (b'{"action":"subscribe","nonsense":"${secret:alpaca/key}"}', "nonsense"),
+        (b'{"action":"listen","data":{"streams":["${secret:alpaca/key}"]}}', "data"),
+        (b'{"action":"${secret:alpaca/key}"}', "action"),
+    ):
+        with pytest.raises(InvalidInputError, match=f"message: {field} holds a reference") as refused:
+            session.check(payload, binary=False)
+        assert "only key and secret of an auth message" in refused.value.hint
 
 
 def test_a_message_for_this_socket_only_is_watched_but_not_replayed(wire):

@@ -136,7 +136,7 @@ def _other_files(file: Path) -> str:
     near = difflib.get_close_matches(file.name, [other.name for other in others], n=1)
     if near:
         return f"did you mean {str(file.parent / near[0])!r}?"
-    return "give a path with --settings, for example settings/settings.alpaca.json"
+    return "give the path of a settings file, such as settings/settings.alpaca.json"
 
 
 def _quoted(value: object) -> str:

@@ -16,6 +16,7 @@ from virtufin_examples.connections._handshake import Handshake, HandshakeMessage
 from virtufin_examples.connections._healing import Watch
 from virtufin_examples.connections._line import Line
 from virtufin_examples.connections._patrol import Patrol
+from virtufin_examples.connections._secrets import require_no_references
 from virtufin_examples.connections._sequencer import Ledger
 from virtufin_examples.connections._sharing import Sharing
 from virtufin_examples.connections._silence import Remedy, Silence
@@ -198,7 +199,10 @@ class Connection:
             session = self._line.session
             session.check(message.payload, binary=message.binary)
             self._context.require_symbols(session, message.payload)
-            folds = replay is not False and session.folds(message.payload)
+            changes = session.folds(message.payload)
+            if changes and message.secrets:
+                require_no_references(message.payload)
+            folds = replay is not False and changes
             joins = not folds and joins_handshake(
                 replay, auto_reconnect=self.spec.auto_reconnect, published=self.stream.published_once
             )
@@ -489,11 +493,8 @@ class Connection:
 
 
 def _subscriptions(session: Session) -> tuple[HandshakeMessage, ...]:
-    """The messages that ask for the whole wanted set."""
-    return tuple(
-        HandshakeMessage(each.payload, each.binary, secrets=True, json=True)
-        for each in session.subscriptions()
-    )
+    """The messages that ask for the whole wanted set; what looks like a secret in them is not resolved."""
+    return tuple(HandshakeMessage(each.payload, each.binary) for each in session.subscriptions())
 
 
 def _ignore() -> None:

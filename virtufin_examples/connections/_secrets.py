@@ -51,6 +51,19 @@ async def resolve(
     return _REFERENCE.sub(value, payload)
 
 
+def require_no_references(payload: bytes) -> None:
+    """Raise `InvalidInputError` for a reference in a message that changes the wanted set.
+
+    Venues confirm such messages with what stood in them: a secret in one would come back as data.
+    """
+    match = _REFERENCE.search(payload)
+    if match is not None:
+        raise InvalidInputError(
+            f"message: {match[0].decode(errors='replace')} in what asks for symbols, which venues send back",
+            hint="write the symbol; only what authenticates may hold references to secrets",
+        )
+
+
 def _parse(reference: bytes) -> tuple[str, str]:
     match = _NAME.fullmatch(reference.decode(errors="replace"))
     if match is None:

@@ -38,11 +38,14 @@ def signature_of(path: Path) -> Signature | None:
 
 
 class Saves:
-    """Tells that a file was saved once it has stayed the same for one more look: editors write in steps."""
+    """Tells that a file was saved once it has stayed the same for one more look: editors write in steps.
 
-    def __init__(self, first: Signature | None) -> None:
-        self._told = first
-        self._seen = first
+    What is there at first counts as saved: nobody knows whether it is what was read before.
+    """
+
+    def __init__(self) -> None:
+        self._told: Signature | None = None
+        self._seen: Signature | None = None
 
     def look(self, now: Signature | None) -> bool:
         """Return whether it is to be read now."""

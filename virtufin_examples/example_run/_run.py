@@ -192,7 +192,7 @@ class ExampleRun:
         """Change the feed's symbols as the settings file is edited; what cannot be done is told."""
         path = self._options.settings
         current = self._plan.settings
-        saves = Saves(signature_of(path))
+        saves = Saves()  # it is read once in any case: it may have been saved while the run began
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if not saves.look(signature_of(path)):

@@ -55,7 +55,7 @@ class ManagedConnection:
         await self.connection.send(message, replay=replay)
 
     def _write_handshake(self) -> None:
-        written = _written(self.connection.handshake)
+        written = _written(self.connection)
         if (
             written != self.keeper.record.handshake
             or self.connection.restorable != self.keeper.record.restorable
@@ -127,8 +127,8 @@ class ManagedConnection:
         return Progress(self.connection.stream.last_sequence, self.settled)
 
 
-def _written(messages: tuple[HandshakeMessage, ...]) -> tuple[HandshakeEntry, ...]:
+def _written(connection: Connection) -> tuple[HandshakeEntry, ...]:
     """Return what may be written down: nothing as soon as one message went verbatim, it could hold a key."""
-    if not all(message.secrets for message in messages):
+    if not connection.restorable:
         return ()
-    return tuple(HandshakeEntry(message.payload.decode(), message.json) for message in messages)
+    return tuple(HandshakeEntry(message.payload.decode(), message.json) for message in connection.handshake)

@@ -29,9 +29,10 @@ from virtufin_examples.venues.alpaca._endpoints import ANSWERED_CHANNELS, FOLLOW
 from virtufin_examples.venues.alpaca._hours import StreamHours
 from virtufin_examples.venues.alpaca._limits import COUNTED
 from virtufin_examples.venues.alpaca._peek import messages, peek
-from virtufin_examples.venues.alpaca._requests import subscribe_message
+from virtufin_examples.venues.alpaca._requests import check_references, subscribe_message
 
 _ALL = "*"
+_CHANGES = ("subscribe", "unsubscribe")  # no set: what a user sends as the action need not be hashable
 _AUTH_CODES = frozenset({402, 403, 406, 408, 409, 411})
 
 # Alpaca writes T first. A data message's type is one letter; a control message's is a word.
@@ -166,11 +167,14 @@ class MarketSession(Session):
             message = decode(payload)
         except InvalidInputError:
             return False
-        if not isinstance(message, dict) or message.get("action") not in {"subscribe", "unsubscribe"}:
+        if not isinstance(message, dict) or message.get("action") not in _CHANGES:
             return False
         named = sum(len(value) for value in message.values() if isinstance(value, list))
-        entries = self._entries(message)
-        return 0 < named == len(entries) and not any("${" in symbol for _, symbol in entries)
+        return 0 < named == len(self._entries(message))
+
+    def check(self, payload: bytes, *, binary: bool) -> None:  # noqa: ARG002 - the port's signature
+        """Check that only an authentication holds references to secrets."""
+        check_references(payload)
 
     def symbols_with(self, payload: bytes) -> int:
         """Count the entries of the channels that a plan counts."""
@@ -197,7 +201,7 @@ class MarketSession(Session):
         if self._backfill is not None and isinstance(message, dict) and action == "auth":
             self._backfill.authenticated_by(message.get("key"), message.get("secret"))
         asked = _Asked(str(action), lasting=lasting)
-        if isinstance(message, dict) and action in {"subscribe", "unsubscribe"}:
+        if isinstance(message, dict) and action in _CHANGES:
             asked.entries = self._entries(message)
         self._asked.append(asked)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from virtufin_examples.errors import InvalidInputError
-from virtufin_examples.venues.alpaca._codec import WireEncoding, encode
+from virtufin_examples.venues.alpaca._codec import WireEncoding, decode, encode
 from virtufin_examples.venues.alpaca._endpoints import TRADE_UPDATES, check_channel
+
+AUTH_ACTIONS = ("auth", "authenticate")
+REFERENCE_START = "${secret:"
 
 
 def auth_message(key: str, secret: str, *, encoding: WireEncoding = WireEncoding.JSON) -> bytes:
@@ -33,6 +36,25 @@ def unsubscribe_message(
 ) -> bytes:
     """Return the message that takes symbols off a channel; for `trade_updates` it listens to nothing."""
     return _change("unsubscribe", channel, symbols, encoding)
+
+
+def check_references(payload: bytes) -> None:
+    """Raise `InvalidInputError` for a reference to a secret in anything but an authentication.
+
+    Alpaca answers with what it was asked for: a secret in a list of symbols would come back as data.
+    """
+    try:
+        message = decode(payload)
+    except InvalidInputError:
+        return  # the venue's to refuse: the user sent it verbatim
+    if not isinstance(message, dict) or message.get("action") in AUTH_ACTIONS:
+        return
+    for field, value in message.items():
+        if REFERENCE_START in str(value):
+            raise InvalidInputError(
+                f"message: {field} holds a reference to a secret, and Alpaca sends back what it is asked for",
+                hint="write the value; only key and secret of an auth message may be references",
+            )
 
 
 def _change(action: str, channel: str, symbols: Iterable[str], encoding: WireEncoding) -> bytes:

@@ -17,8 +17,8 @@ from virtufin_examples.venues import (
 )
 from virtufin_examples.venues.alpaca._codec import WireEncoding, decode, encode
 from virtufin_examples.venues.alpaca._codes import error_code
+from virtufin_examples.venues.alpaca._requests import AUTH_ACTIONS, check_references
 
-_AUTH_ACTIONS = frozenset({"auth", "authenticate"})
 _WORDS = (b"authorization", b"listening")
 _SCAN_BYTES = 256
 
@@ -57,6 +57,10 @@ class TradingSession(Session):
             return False
         return isinstance(message, dict) and message.get("action") == "listen"
 
+    def check(self, payload: bytes, *, binary: bool) -> None:  # noqa: ARG002 - the port's signature
+        """Check that only an authentication holds references to secrets."""
+        check_references(payload)
+
     def quiet_seconds(self) -> float:
         """Return 0: orders are silent for as long as nobody trades."""
         return 0.0
@@ -70,7 +74,7 @@ class TradingSession(Session):
         if not isinstance(message, dict):
             return
         action = message.get("action")
-        if action in _AUTH_ACTIONS:
+        if action in AUTH_ACTIONS:
             self._asked.append("authenticate")
         elif action == "listen":
             data = message.get("data")
