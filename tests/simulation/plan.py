@@ -111,7 +111,7 @@ def draw(seed: int, mode: Mode) -> list[Planned]:
                 delay=rng.uniform(0.05, 1.0),
                 status=rng.choice((429, 502, 503)),
                 count=rng.randint(1, 3),
-                everybody=rng.random() < 0.5 and not (mode is Mode.TWO and kind is Kind.HALF_OPEN),
+                everybody=rng.random() < 0.5,
             )
         )
         if kind in CUTS:

@@ -11,11 +11,12 @@ import pytest
 from tests.simulation.__main__ import problems
 from tests.simulation.plan import Kind, Mode, draw, mode_of
 from tests.simulation.schedule import FRAMES, run_schedule
+from virtufin_examples.connections._coverage import Coverage
 from virtufin_examples.connections._stream import Stream
 from virtufin_examples.frames import Frame, Merger
 from virtufin_examples.venues import Arbiter
 
-SAMPLE = (*range(12), 122)  # 122: a socket and its successor are cut together
+SAMPLE = (*range(12), 122, 189)  # 122: a socket and its successor are cut together; 189: two half-open
 
 
 def pytest_generate_tests(metafunc):
@@ -61,6 +62,10 @@ def swallow_gaps(monkeypatch):
     monkeypatch.setattr(Stream, "_announce_break", lambda self, *_, **__: setattr(self, "_break", None))
 
 
+def swallow_what_two_half_open_sockets_lost(monkeypatch):
+    monkeypatch.setattr(Coverage, "_tell", lambda *_: None)
+
+
 def lose_a_frame(monkeypatch):
     receive = Stream.receive
 
@@ -104,11 +109,12 @@ def drop_what_only_the_slower_socket_brings(monkeypatch):
     ("plant", "struck", "found"),
     [
         (swallow_gaps, 4, "loss"),
+        (swallow_what_two_half_open_sockets_lost, 189, "loss"),
         (lose_a_frame, 4, "loss"),
         (repeat_a_frame, 4, "repeat"),
         (drop_what_only_the_slower_socket_brings, 21, "bounds"),
     ],
-    ids=["swallowed gaps", "a loss", "a repeat", "a late frame"],
+    ids=["swallowed gaps", "a gap of two sockets", "a loss", "a repeat", "a late frame"],
 )
 def test_a_fault_planted_in_the_chain_is_found(plant, struck, found, monkeypatch):
     plant(monkeypatch)

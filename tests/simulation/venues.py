@@ -216,8 +216,7 @@ class Venue:
                 client.cut()
 
     def _struck(self, planned):
-        struck = [each for each in self.clients if planned.everybody or self.rng.random() < 0.5]
-        return struck[:1] if planned.kind is Kind.HALF_OPEN and not planned.everybody else struck
+        return [each for each in self.clients if planned.everybody or self.rng.random() < 0.5]
 
     # --- sockets ---
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 import structlog
 
 from virtufin_examples.connections._context import ConnectionSpec, Context, Environment, url_template
+from virtufin_examples.connections._coverage import Uncovered
 from virtufin_examples.connections._ending import PLANNED, Ending
 from virtufin_examples.connections._epoch import GOING_AWAY, NORMAL_CLOSURE, Epoch
 from virtufin_examples.connections._grants import Grants
@@ -76,7 +77,7 @@ class Connection:
         self.asked_again = 0
         """How often the subscription was sent again because its data did not come."""
         every = self._context.healing.watch is Watch.EVERY or self._context.healing.sockets > 1
-        self._sharing = Sharing(environment.clock, every=every)
+        self._sharing = Sharing(environment.clock, every=every, uncovered=self._uncovered)
         self._context.scope.join(self._sharing)
         self._patrol = Patrol(self._context, self._sharing.continuity)
         self._grants = Grants(ledger, self.stream, environment.clock)
@@ -259,7 +260,7 @@ class Connection:
         """Return an epoch that has not begun."""
         return Epoch(self, self._context, session, self._sharing, self._grants)
 
-    def line_broke(self, line: Line, ending: Ending, *, was_up: bool) -> bool:
+    def line_broke(self, line: Line, ending: Ending) -> bool:
         """Settle what the end of a socket means; return whether another is to be opened."""
         ending = self._lost or ending
         retry = self.spec.auto_reconnect and not ending.permanent
@@ -267,8 +268,6 @@ class Connection:
             self.noted(ending.error_type, ending.reason)
         if self._sharing.is_any_up:
             return retry
-        if was_up:
-            self.stream.broke(ending.cause)
         if self._machine.is_over:
             return False
         if not retry:
@@ -285,9 +284,16 @@ class Connection:
         self.reconnects += 1
         self._emit("renewed", reason=reason, attempt=line.attempt)
 
-    def leave(self, epoch: Epoch) -> None:
-        """Take a socket out."""
-        self._sharing.leave(epoch)
+    def leave(self, epoch: Epoch, cause: Cause = Cause.RECONNECT) -> None:
+        """Take a socket out; what it leaves uncovered comes before what waited for it."""
+        waited = self._sharing.leave(epoch)
+        covered_until_ns = self._sharing.covered_until_ns
+        if covered_until_ns and not self._sharing.up:
+            self.stream.broke(cause, covered_until_ns)
+            if waited and epoch.session.reads_answers:  # of a socket that the venue has not confirmed
+                self.stream.stays_broken(waited[0].epoch, waited[0].received_ns)
+        if waited and epoch.link is not None:
+            epoch.link.release(waited)
 
     # --- the host of epochs ---
 
@@ -307,12 +313,14 @@ class Connection:
     def opened(self, epoch: Epoch) -> None:
         """Note the newest socket."""
         self._epoch = max(self._epoch, epoch.number)
+        self._sharing.opened(epoch)
 
     def went_up(self, epoch: Epoch, replayed: int) -> None:
         """A socket is open and its handshake answered."""
         if self._machine.is_over:  # the other line was refused for good meanwhile
             epoch.end(Ending(self.reason, PLANNED))
             return
+        self._sharing.went_up(epoch)
         self._patrol.opened()
         if self._paused:  # only now: the answers to the handshake had to be read
             epoch.pause(paused=True)
@@ -426,6 +434,12 @@ class Connection:
             epoch.session.missed(gap.from_ns, gap.to_ns)
         except Exception as error:  # noqa: BLE001 - a plugin: its fault must not end the connection
             self.noted("ConnectorFailed", f"missed: {error!r}")
+
+    def _uncovered(self, time: Uncovered) -> None:
+        gap = self.stream.announce_uncovered(time)
+        up = self._sharing.up
+        if time.ended and up:
+            self._tell_what_was_missed(up[-1], gap)
 
     def _finish(self, ending: Ending) -> None:
         self.stream.stays_broken(self._epoch, self._clock.now_ns())

@@ -13,6 +13,7 @@ from virtufin_examples.connections._ending import PLANNED, Ending
 from virtufin_examples.connections._epoch import Epoch
 from virtufin_examples.connections._signal import Signal
 from virtufin_examples.connections._silence import Silence
+from virtufin_examples.frames import Cause
 from virtufin_examples.venues import Session
 
 OVERLAP_SECONDS = 2.0
@@ -27,7 +28,7 @@ class LineHost(Protocol):
 
     def new_epoch(self, session: Session) -> Epoch: ...
 
-    def line_broke(self, line: Line, ending: Ending, *, was_up: bool) -> bool:
+    def line_broke(self, line: Line, ending: Ending) -> bool:
         """A socket of the line ended, or did not come about; return whether another is to be opened."""
 
     def line_moved(self, line: Line, reason: str) -> None:
@@ -36,8 +37,8 @@ class LineHost(Protocol):
     def may_open_another(self) -> bool:
         """Return whether the venue allows one more socket."""
 
-    def leave(self, epoch: Epoch) -> None:
-        """This socket carries nothing any more."""
+    def leave(self, epoch: Epoch, cause: Cause = Cause.RECONNECT) -> None:
+        """This socket carries nothing any more; `cause` is that of a gap."""
 
     def noted(self, error_type: str, reason: str) -> None: ...
 
@@ -88,12 +89,12 @@ class Line:
         self._running = asyncio.get_running_loop().create_task(epoch.run(), name="connection-epoch")
         while True:
             ending = await self._running
-            successor = await self._succeeded(epoch)
+            successor = await self._succeeded(epoch, ending)
             if successor is None:
                 return epoch, ending
             epoch, self._running = successor
 
-    async def _succeeded(self, old: Epoch) -> tuple[Epoch, asyncio.Task[Ending]] | None:
+    async def _succeeded(self, old: Epoch, ending: Ending) -> tuple[Epoch, asyncio.Task[Ending]] | None:
         """Return the socket that has taken over from an old one, or None: it was not replaced.
 
         An old one that ends while its successor is on the way is waited for no longer.
@@ -107,7 +108,7 @@ class Line:
         result = (await asyncio.gather(replacement, return_exceptions=True))[0]
         self._replacement = None
         if isinstance(result, BaseException) or result is None or result[1].done():
-            self._host.leave(old)
+            self._host.leave(old, ending.cause)
             return None
         return result
 
@@ -141,13 +142,13 @@ class Line:
             await clock.sleep(SUCCESSOR_SECONDS)
 
     async def _go_on(self, epoch: Epoch, ending: Ending) -> bool:
-        self._host.leave(epoch)
+        self._host.leave(epoch, ending.cause)
         if epoch.is_up:
             self._backoff.lived(self._context.clock.monotonic() - epoch.up_at)
             self.attempt = 1
         else:
             self.attempt += 1
-        if not self._host.line_broke(self, ending, was_up=epoch.is_up):
+        if not self._host.line_broke(self, ending):
             return False
         planned = ending.error_type == PLANNED
         pause = self._renewal_pause if planned else self._backoff.next_seconds(ending.wait_seconds)

@@ -65,6 +65,7 @@ class Link:
         self.simulated = False
         self.frames = 0
         self.controls = 0
+        self.last_ns = 0
         self.arbiter: Arbiter | None = None
         self.ended: asyncio.Future[SocketEnd] = asyncio.get_running_loop().create_future()
         self.session = session
@@ -92,6 +93,7 @@ class Link:
     def received(self, payloads: Sequence[bytes], received_ns: int, *, binary: bool) -> None:
         """Number first; only then may anything fail."""
         self.frames += len(payloads)
+        self.last_ns = received_ns
         if self._stream.is_broken and self._reads_answers:
             payloads = self._begin_again(payloads, received_ns, binary=binary)
         self._take(payloads, received_ns, binary=binary)

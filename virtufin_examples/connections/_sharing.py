@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from virtufin_examples.connections._clock import Clock
 from virtufin_examples.connections._continuity import Continuity
+from virtufin_examples.connections._coverage import Coverage, Uncovered
 from virtufin_examples.connections._epoch import Epoch
 from virtufin_examples.connections._line import OVERLAP_SECONDS
 from virtufin_examples.connections._link import Link
-from virtufin_examples.venues import RISING_WINDOW_NS, Arbiter, Seen, one_message
+from virtufin_examples.venues import RISING_WINDOW_NS, Arbiter, Arrival, Seen, one_message
 
 MOST_ALONE_SECONDS = RISING_WINDOW_NS / 1e9
 """How long a socket that is left alone is looked at most: by then what the other brought is forgotten."""
@@ -20,10 +21,10 @@ class Sharing:
 
     An arbiter sits between them and the stream while there are two, and longer: what the one that went had
     brought, the one that stays brings again, until it has caught up. `every` looks for holes in the
-    venue's numbers.
+    venue's numbers; `uncovered` is told of times for which none of the sockets can vouch.
     """
 
-    def __init__(self, clock: Clock, *, every: bool) -> None:
+    def __init__(self, clock: Clock, *, every: bool, uncovered: Callable[[Uncovered], None]) -> None:
         self.epochs: list[Epoch] = []
         self.continuity = Continuity() if every else None
         self._clock = clock
@@ -32,6 +33,7 @@ class Sharing:
         self._repeated_at = 0.0
         self._news = 0
         self._repeats = 0
+        self._coverage = Coverage(uncovered)
 
     @property
     def up(self) -> list[Epoch]:
@@ -48,6 +50,21 @@ class Sharing:
         """Whether one has been up and has not been taken out."""
         return any(epoch.is_up for epoch in self.epochs)
 
+    @property
+    def covered_until_ns(self) -> int:
+        """Up to when the sockets that have been up reach; 0 where none has."""
+        came = (each.link.last_ns for each in self.epochs if each.is_up and each.link is not None)
+        return max((self._coverage.until_ns, *came))
+
+    def opened(self, epoch: Epoch) -> None:
+        """A socket is open."""
+        self._coverage.opened(epoch.number, self._others(epoch), self._clock.monotonic())
+
+    def went_up(self, epoch: Epoch) -> None:
+        """The handshake of a socket is answered."""
+        clock = self._clock
+        self._coverage.went_up(epoch.number, self._others(epoch), clock.monotonic(), clock.now_ns())
+
     def join(self, epoch: Epoch, link: Link) -> None:
         """Take in a socket that is about to open; it shares what it brings with those that there are."""
         if not self.epochs:
@@ -57,7 +74,10 @@ class Sharing:
         else:
             if self._arbiter is None:
                 self._arbiter = Arbiter(
-                    self._peek, self._messages, holes_are_announced=self.continuity is not None
+                    self._peek,
+                    self._messages,
+                    holes_are_announced=self.continuity is not None,
+                    joined=self._joined,
                 )
                 for other in self.epochs:
                     self._arbiter.join(other.number)
@@ -66,19 +86,24 @@ class Sharing:
             link.arbiter = self._arbiter
         self.epochs.append(epoch)
 
-    def leave(self, epoch: Epoch) -> None:
-        """Take a socket out; what waited for it is handed on."""
+    def leave(self, epoch: Epoch) -> list[Arrival]:
+        """Take a socket out; return what waited for it."""
         if epoch not in self.epochs:
-            return
+            return []
         self.epochs.remove(epoch)
         self._alone_at = self._repeated_at = self._clock.monotonic()
-        if self._arbiter is not None and epoch.link is not None:
-            epoch.link.release(self._arbiter.leave(epoch.number))
-            epoch.link.arbiter = None
-            self._news, self._repeats = self._arbiter.news, self._arbiter.repeats
+        if epoch.link is not None:
+            self._coverage.left(epoch.link, was_up=epoch.is_up)
+        if self._arbiter is None or epoch.link is None:
+            return []
+        epoch.link.arbiter = None
+        waited = self._arbiter.leave(epoch.number)
+        self._news, self._repeats = self._arbiter.news, self._arbiter.repeats
+        return waited
 
     def tick(self, epoch: Epoch) -> None:
         """Hand on what has waited long enough; let a socket that is alone and has caught up pass freely."""
+        self._coverage.tick(self._clock.monotonic())
         if self._arbiter is None or epoch.link is None:
             return
         epoch.link.release(self._arbiter.overdue(self._clock.now_ns()))
@@ -93,6 +118,12 @@ class Sharing:
             self._repeats, self._repeated_at = arbiter.repeats, now
         is_steady = arbiter.news > self._news and now - self._repeated_at >= OVERLAP_SECONDS
         return is_steady or now - self._alone_at >= MOST_ALONE_SECONDS
+
+    def _others(self, epoch: Epoch) -> list[Link]:
+        return [each.link for each in self.up if each is not epoch and each.link is not None]
+
+    def _joined(self, epoch: int) -> None:
+        self._coverage.passes(epoch, self._clock.now_ns())
 
     def _peek(self, payload: bytes) -> Sequence[Seen]:
         return self.epochs[0].peek(payload) if self.epochs else ()

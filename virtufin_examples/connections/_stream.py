@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from virtufin_examples.connections._coverage import Uncovered
 from virtufin_examples.connections._hold import HoldBuffer
 from virtufin_examples.connections._loss import (
     MARKER_BYTES,
@@ -129,13 +130,16 @@ class Stream:
         self.last_was_binary = binary
         self._hand_on(runs, size)
 
-    def broke(self, cause: Cause) -> None:
+    def broke(self, cause: Cause, covered_until_ns: int) -> None:
         """Note that the socket is gone; the gap is announced when it is mended, or by `stays_broken`.
 
-        A break before the first frame adds nothing, one inside an earlier one goes on with it.
+        It begins at `covered_until_ns`, or at the last frame if that was earlier: what came later came by a
+        socket that was not confirmed. A break before the first frame adds nothing, one inside an earlier one
+        goes on with it.
         """
         if self._break is None and self.last_received_ns:
-            self._break = _Break(cause, self.last_frame_epoch, self.last_received_ns)
+            since_ns = min(self.last_received_ns, covered_until_ns)
+            self._break = _Break(cause, self.last_frame_epoch, since_ns)
 
     def stays_broken(self, epoch: int, now_ns: int) -> None:
         """Announce, once, a break that has not ended: retries go on, or none will be made; or in spite of it
@@ -147,6 +151,22 @@ class Stream:
     def mended(self, epoch: int, now_ns: int) -> Gap | None:
         """End a break, return its gap: the venue has taken the handshake, and data may flow."""
         return self._announce_break(epoch, now_ns, ended=True)
+
+    def announce_uncovered(self, time: Uncovered) -> Gap:
+        """Say that no socket has proved that it brought all of a time; return the gap."""
+        gap = Gap(
+            topic="",
+            connection_id=self._connection_id,
+            epoch_before=time.epoch_before,
+            epoch_after=time.epoch_after,
+            cause=Cause.RECONNECT,
+            from_ns=time.from_ns,
+            to_ns=time.to_ns,
+            ended=time.ended,
+            sequence=self._sequencer.take(),
+        )
+        self._emit(gap)
+        return gap
 
     def backfill(self, payloads: Sequence[bytes], now_ns: int, *, epoch: int, simulated: bool) -> None:
         """Number and hand on text messages that did not come by the socket; they count as no sign of life.

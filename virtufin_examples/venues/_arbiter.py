@@ -146,7 +146,8 @@ class Arbiter:
     the venue packed into it, in the same bytes whatever else is in the frame.
 
     With `holes_are_announced` whoever takes the frames announces what is missing of numbers without holes,
-    and what fills such a hole afterwards is dropped; without, it passes late.
+    and what fills such a hole afterwards is dropped; without, it passes late. `joined` is called, with its
+    epoch, before what a joining socket brought passes though no other one has brought it.
     """
 
     def __init__(
@@ -155,6 +156,7 @@ class Arbiter:
         messages: Callable[[bytes], Sequence[bytes]] = one_message,
         *,
         holes_are_announced: bool = False,
+        joined: Callable[[int], None] | None = None,
     ) -> None:
         self.news = 0
         """Frames that brought something new."""
@@ -162,6 +164,7 @@ class Arbiter:
         """Frames that another socket had brought before; they did not pass."""
         self._peek = peek
         self._messages = messages
+        self._joined = joined
         self._holes_are_announced = holes_are_announced
         self._last: dict[Key, int] = {}
         self._last_by_epoch: dict[tuple[int, Key], int] = {}
@@ -226,7 +229,7 @@ class Arbiter:
         passed: list[Arrival] = []
         for epoch, waiting in tuple(self._joining.items()):
             if waiting.frames and abs(now_ns - waiting.frames[0].arrival.received_ns) >= JOIN_NS:
-                passed += self._in_step(epoch)
+                passed += self._alone(epoch)
         passed += self._release(
             lambda held: (
                 self._held_bytes > MAX_HELD_BYTES
@@ -374,7 +377,7 @@ class Arbiter:
             return [*self._in_step(epoch), *self._passed_on(frame)]
         waiting.frames.append(frame)
         waiting.size += len(arrival.message[0])
-        return self._in_step(epoch) if waiting.size > MAX_HELD_BYTES else []
+        return self._alone(epoch) if waiting.size > MAX_HELD_BYTES else []
 
     def _passed_on(self, frame: _Told) -> list[Arrival]:
         if not frame.passes():
@@ -394,6 +397,12 @@ class Arbiter:
             return passed
         del self._joining[epoch]
         return [*_first(waiting[:at]), *passed, *_first(waiting[at:])]
+
+    def _alone(self, epoch: int) -> list[Arrival]:
+        """End a socket's joining: no other one brings what it has."""
+        if self._joined is not None:
+            self._joined(epoch)
+        return self._in_step(epoch)
 
     def _in_step(self, epoch: int) -> list[Arrival]:
         """End a socket's joining; return what it had brought that nobody else did."""
