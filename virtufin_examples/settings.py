@@ -87,6 +87,8 @@ class PlatformSettings(_Base):
     instance_id: str = ""
     """Name of this WebSocketManager; empty: the host's name and a random part."""
 
+    topic_partitions: Annotated[int, Field(ge=1, le=64)] = 1
+    """Over how many partitions of a broker a topic's connections are spread (Kafka)."""
     spool_dir: Path | None = None
     """Folder for what the bus does not take; none: `spool` in `data_dir`, else in the user's cache folder."""
     spool_max_mb: Annotated[int, Field(ge=1)] = 1024

@@ -83,7 +83,9 @@ class FakeSource:
 
 
 class World:
-    def __init__(self, folder, *, holder="one", instance="me", max_bytes=1 << 30, bus=None) -> None:
+    def __init__(
+        self, folder, *, holder="one", instance="me", max_bytes=1 << 30, bus=None, partitions=1
+    ) -> None:
         self.bus = bus or MemoryBus()
         self.clock = VirtualClock()
         self.spool = spool_in(folder, holder=holder, instance=instance, max_bytes=max_bytes)
@@ -93,11 +95,12 @@ class World:
             instance=instance,
             latency=publish_latency(CollectorRegistry()).labels,
             spool=self.spool,
+            partitions=partitions,
         )
 
     def source(self, topic="t", options=BATCH, name="c1") -> FakeSource:
         source = FakeSource(name)
-        source.outlet = self.hub.publisher(topic, options)
+        source.outlet = self.hub.publisher(topic, options, name)
         source.outlet.attach(source)
         return source
 
@@ -396,7 +399,7 @@ async def test_a_publisher_comes_back_to_life_while_it_drains(world):
     source.send("a")
     await settle()
     source.outlet.detach(source)
-    assert world.hub.publisher("t", FRAME) is None
+    assert world.hub.publisher("t", FRAME, "c1") is None
     again = world.source(name="c2")
     assert again.outlet is source.outlet
     world.bus.gate["t"].set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,9 +120,19 @@ def test_what_is_no_segment_is_refused(change, words):
 
 def test_another_version_is_refused_with_both_versions_named():
     data = bytearray(encode_header(HEADER))
-    data[8:10] = (2).to_bytes(2, "little")
-    with pytest.raises(SpoolVersionError, match="version 2, this program reads 1"):
+    data[8:10] = (3).to_bytes(2, "little")
+    with pytest.raises(SpoolVersionError, match="version 3, this program reads up to 2"):
         decode_header(bytes(data))
+
+
+def test_only_one_of_several_partitions_needs_the_newer_version():
+    assert encode_header(HEADER)[8:10] == b"\x01\x00"
+    partition = msgspec.structs.replace(HEADER, partition=2, partitions=3)
+    data = encode_header(partition)
+    assert data[8:10] == b"\x02\x00"
+    assert decode_header(data) == (partition, len(data))
+    assert partition.name == "books 2/3"
+    assert HEADER.name == "books"
 
 
 def test_an_unknown_kind_of_record_is_refused():

@@ -34,6 +34,12 @@ async def check_sidecar(bus: DaprBus, settings: PlatformSettings, service: str) 
             )
     info.require(settings.pubsub_name, "pubsub", setting="VIRTUFIN_PUBSUB_NAME")
     info.require(settings.state_store_name, "state", setting="VIRTUFIN_STATE_STORE_NAME")
+    if service == "websocketmanager":
+        from virtufin_examples.websocketmanager import require_partitions
+
+        require_partitions(
+            settings.topic_partitions, settings.pubsub_name, info.components[settings.pubsub_name]
+        )
 
 
 async def _wait(bus: DaprBus, seconds: float) -> SidecarInfo:

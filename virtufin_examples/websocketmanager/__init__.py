@@ -1,5 +1,6 @@
 """The WebSocketManager: upstream WebSockets that heal, numbered frames, topics."""
 
+from virtufin_examples.websocketmanager._lane import require_partitions
 from virtufin_examples.websocketmanager._lifecycle import (
     LIFECYCLE_TOPIC,
     LIFECYCLE_TYPE_PREFIX,
@@ -17,4 +18,5 @@ __all__ = [
     "Shard",
     "ShardRouterService",
     "WebSocketManagerService",
+    "require_partitions",
 ]

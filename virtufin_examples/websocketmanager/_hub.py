@@ -14,7 +14,8 @@ from virtufin_examples.connections import Clock
 from virtufin_examples.errors import PreconditionError
 from virtufin_examples.frames import Encoding, Markers, Overflow
 from virtufin_examples.websocketmanager._guard import TICK_SECONDS, PauseGuard
-from virtufin_examples.websocketmanager._publisher import PublishOptions, Source, TopicPublisher
+from virtufin_examples.websocketmanager._lane import Lane, lane_of
+from virtufin_examples.websocketmanager._publisher import PublishOptions, TopicPublisher
 from virtufin_examples.websocketmanager.spool import Mark, Spool, TopicSpool
 
 MARKS_SECONDS = 1.0
@@ -33,18 +34,32 @@ class TopicFigures:
 
 
 class PublisherHub:
-    """One publisher a topic, made when the first connection publishes there or a spool holds something."""
+    """One publisher a topic, made when the first connection publishes there or a spool holds something.
+
+    With `partitions` a topic has up to so many, each with a lane of its own to the bus: its batches, its
+    message in flight, its spool. A connection stays in the lane that its id says. While anything of a topic
+    is published with another number, as a process before this one spooled it, that one holds: what is newer
+    must not overtake it.
+    """
 
     def __init__(
-        self, *, bus: Bus, clock: Clock, instance: str, latency: Callable[[str], Histogram], spool: Spool
+        self,
+        *,
+        bus: Bus,
+        clock: Clock,
+        instance: str,
+        latency: Callable[[str], Histogram],
+        spool: Spool,
+        partitions: int = 1,
     ) -> None:
+        self._partitions = partitions
         self._bus = bus
         self._clock = clock
         self._instance = instance
         self._latency = latency
         self._spool = spool
         self._guard = PauseGuard(clock.monotonic())
-        self._publishers: dict[str, TopicPublisher] = {}
+        self._publishers: dict[Lane, TopicPublisher] = {}
         self._dropped_before: dict[str, int] = {}
         self._marks: dict[str, Mark] = {}
         self._ticker: asyncio.Task[None] | None = None
@@ -73,14 +88,16 @@ class PublisherHub:
 
     def figures(self) -> dict[str, TopicFigures]:
         """Return what waits and what was dropped, by topic."""
-        return {
-            topic: TopicFigures(
-                each.backlog.memory_bytes,
-                each.backlog.disk_bytes,
-                each.backlog.dropped_frames + self._dropped_before.get(topic, 0),
+        figures: dict[str, TopicFigures] = {}
+        for lane, each in self._publishers.items():
+            backlog, before = each.backlog, figures.get(lane.topic)
+            dropped = before.dropped_frames if before else self._dropped_before.get(lane.topic, 0)
+            figures[lane.topic] = TopicFigures(
+                backlog.memory_bytes + (before.memory_bytes if before else 0),
+                backlog.disk_bytes + (before.disk_bytes if before else 0),
+                backlog.dropped_frames + dropped,
             )
-            for topic, each in self._publishers.items()
-        }
+        return figures
 
     def recovered(self, connection_id: str) -> Mark | None:
         """Return how far a process before this one published or spooled a connection, if it said so."""
@@ -90,44 +107,47 @@ class PublisherHub:
         """Open the spool and publish what it holds; see `Spool.open`."""
         for header, spool in await self._spool.open(platform, holder_of):
             options = PublishOptions(Encoding(header.encoding), Overflow.SPOOL, Markers(header.markers))
-            self._publishers[header.topic] = self._make(header.topic, options, spool)
+            lane = Lane(header.topic, header.partition, header.partitions)
+            self._publishers[lane] = self._make(lane, options, spool)
             _log.info("publishing what the last process spooled", topic=header.topic, bytes=spool.bytes)
 
     def require_free(self, topic: str, options: PublishOptions, connection_id: str) -> None:
         """Raise `PreconditionError` when another connection publishes to the topic in another way."""
-        publisher = self._publishers.get(topic)
-        if publisher is None or publisher.is_done or publisher.options == options:
-            return
-        others = [each for each in publisher.sources if each != connection_id]
-        if others:
-            raise PreconditionError(
-                f"topic {topic!r} is published by connection {others[0]} with encoding "
-                f"{publisher.options.encoding}, overflow {publisher.options.overflow}, "
-                f"markers {publisher.options.markers}",
-                hint="use the same options, or another topic",
-            )
+        for publisher in self.running(topic):
+            others = [each for each in publisher.sources if each != connection_id]
+            if others and publisher.options != options:
+                raise PreconditionError(
+                    f"topic {topic!r} is published by connection {others[0]} with encoding "
+                    f"{publisher.options.encoding}, overflow {publisher.options.overflow}, "
+                    f"markers {publisher.options.markers}",
+                    hint="use the same options, or another topic",
+                )
 
-    def current(self, topic: str) -> TopicPublisher:
-        """Return the publisher that the topic has or had last."""
-        return self._publishers[topic]
+    def running(self, topic: str) -> tuple[TopicPublisher, ...]:
+        """Return the publishers of a topic that have not ended: one, or one a partition."""
+        return tuple(each for each in self.publishers if each.topic == topic)
 
-    def publisher(self, topic: str, options: PublishOptions) -> TopicPublisher | None:
-        """Return the topic's publisher; None when one with other options has not finished yet."""
-        publisher = self._publishers.get(topic)
+    def publisher(self, topic: str, options: PublishOptions, connection_id: str) -> TopicPublisher | None:
+        """Return a connection's publisher; None when one with other options has not finished yet."""
+        running = self.running(topic)
+        if any(each.options != options for each in running):
+            return None
+        lane = lane_of(topic, connection_id, running[0].lane.count if running else self._partitions)
+        publisher = self._publishers.get(lane)
         if publisher is not None and not publisher.is_done:
-            return publisher if publisher.options == options else None
+            return publisher
         if publisher is not None:
             self._retire(publisher)
         spool = None
         if options.overflow is Overflow.SPOOL:
-            spool = self._spool.topic(topic, encoding=options.encoding, markers=options.markers)
-        publisher = self._publishers[topic] = self._make(topic, options, spool)
-        return publisher
-
-    def detach(self, topic: str, source: Source) -> TopicPublisher:
-        """Take a connection off its topic; what it handed over is still published."""
-        publisher = self._publishers[topic]
-        publisher.detach(source)
+            spool = self._spool.topic(
+                topic,
+                encoding=options.encoding,
+                markers=options.markers,
+                partition=lane.number,
+                partitions=lane.count,
+            )
+        publisher = self._publishers[lane] = self._make(lane, options, spool)
         return publisher
 
     async def stop(self, seconds: float) -> None:
@@ -144,17 +164,17 @@ class PublisherHub:
         await self._write_marks()
         await self._spool.close()
 
-    def _make(self, topic: str, options: PublishOptions, spool: TopicSpool | None) -> TopicPublisher:
+    def _make(self, lane: Lane, options: PublishOptions, spool: TopicSpool | None) -> TopicPublisher:
         if self._ticker is None:
             self._ticker = asyncio.get_running_loop().create_task(self._tick(), name="publisher-ticker")
         return TopicPublisher(
-            topic,
+            lane,
             options,
             bus=self._bus,
             clock=self._clock,
             instance=self._instance,
             name=self.holder,
-            latency=self._latency(topic),
+            latency=self._latency(lane.topic),
             guard=self._guard,
             spool=spool,
         )

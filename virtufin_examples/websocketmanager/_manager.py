@@ -214,7 +214,7 @@ class ConnectionManager:
         )
         for managed in everything:
             if managed.publisher is not None:
-                self._hub.detach(managed.publisher.topic, managed)
+                managed.publisher.detach(managed)
         await self._hub.stop(STOP_FLUSH_SECONDS)
         await asyncio.gather(*(self._save_last(managed) for managed in everything))
 
@@ -257,7 +257,7 @@ class ConnectionManager:
         publisher = managed.unpublish()
         if publisher is None:
             return
-        self._hub.detach(publisher.topic, managed)
+        publisher.detach(managed)
         managed.connection.unpublish()
         await publisher.finished(FLUSH_SECONDS)
 
@@ -371,10 +371,10 @@ class ConnectionManager:
             return
         self._hub.require_free(topic, options, managed.id)
         if current is not None:
-            self._hub.detach(current.topic, managed)
+            current.detach(managed)
             managed.unpublish()
             connection.unpublish(hold=True)
-        publisher = self._hub.publisher(topic, options)
+        publisher = self._hub.publisher(topic, options, managed.id)
         if publisher is None:  # the same topic in another way: what is queued goes out in the old one first
             publisher = await self._after_flush(managed, topic, options)
         managed.publish_to(publisher)
@@ -383,19 +383,22 @@ class ConnectionManager:
     async def _after_flush(
         self, managed: ManagedConnection, topic: str, options: PublishOptions
     ) -> TopicPublisher:
-        """Wait for the topic's publisher to end, then return a new one; go back to the old one in vain."""
-        old = self._hub.current(topic)
-        is_finished = await old.finished(FLUSH_SECONDS)
+        """Wait for the topic's publishers to end, then return a new one; go back to an old one in vain."""
+        old = self._hub.running(topic)
+        await asyncio.gather(*(each.finished(FLUSH_SECONDS) for each in old))
         self.get(managed.id)  # gone meanwhile: nothing may come of it; one that failed has frames to publish
-        if not is_finished:
-            managed.publish_to(old)
-            raise UnavailableError(
-                f"topic {topic!r} still has {old.queued_bytes} bytes to publish as {old.options.encoding}",
-                hint="the bus is slow or down: try again when it has caught up",
-            )
-        publisher = self._hub.publisher(topic, options)
-        assert publisher is not None  # noqa: S101 - the old one has ended
-        return publisher
+        publisher = self._hub.publisher(topic, options, managed.id)
+        if publisher is not None:
+            return publisher
+        left = self._hub.running(topic)
+        going_back = self._hub.publisher(topic, left[0].options, managed.id)
+        assert going_back is not None  # noqa: S101 - these are its options
+        managed.publish_to(going_back)
+        raise UnavailableError(
+            f"topic {topic!r} still has {sum(each.queued_bytes for each in left)} bytes to publish as "
+            f"{left[0].options.encoding}",
+            hint="the bus is slow or down: try again when it has caught up",
+        )
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -37,6 +37,7 @@ from virtufin_examples.frames import (
 from virtufin_examples.websocketmanager import _backlog
 from virtufin_examples.websocketmanager._backlog import Backlog
 from virtufin_examples.websocketmanager._guard import PauseGuard
+from virtufin_examples.websocketmanager._lane import Lane
 from virtufin_examples.websocketmanager._sender import MAX_EVENTS, FencedError, NotTakenError, Sender
 from virtufin_examples.websocketmanager.spool import Batch, Mark, TopicSpool, mark_of
 
@@ -106,17 +107,17 @@ class Source(Protocol):
 
 
 class TopicPublisher:
-    """The publisher of one topic; an `Outlet`.
+    """The publisher of one topic, or of one of its partitions; an `Outlet`.
 
     One message is in flight at a time, which keeps the order; what comes in meanwhile goes with the next. A
     message that the bus does not take is tried again until it does. `latency` is already labelled. `spool` is
     for the policy of that name; one that holds something is published first, with or without connections.
-    `name` is what heartbeats say of who sent them.
+    `name` is the process's in its heartbeats.
     """
 
     def __init__(
         self,
-        topic: str,
+        lane: Lane,
         options: PublishOptions,
         *,
         bus: Bus,
@@ -127,7 +128,8 @@ class TopicPublisher:
         guard: PauseGuard,
         spool: TopicSpool | None,
     ) -> None:
-        self.topic = topic
+        self.lane = lane
+        self.topic = topic = lane.topic
         self.options = options
         self.backlog = Backlog(
             clock,
@@ -139,8 +141,10 @@ class TopicPublisher:
         )
         self._bus = bus
         self._clock = clock
-        self._name = name
-        self._sender = Sender(bus, clock, guard, latency=latency, confirm=self._confirm)
+        self._name = lane.part(name)
+        self._sender = Sender(
+            bus, clock, guard, latency=latency, confirm=self._confirm, metadata=lane.metadata
+        )
         self._sources: dict[str, Source] = {}
         self._sent: dict[str, Mark | StreamItem] = {}
         self._fenced: set[str] = set()

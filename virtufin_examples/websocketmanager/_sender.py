@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from prometheus_client import Histogram
@@ -40,6 +40,7 @@ class Sender:
 
     After a pause of the process nothing goes out before `confirm` has returned True; False means that it
     cannot be told yet. When it has found a connection lost, it raises `FencedError`. `latency` is labelled.
+    `metadata` go with every message.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Sender:
         *,
         latency: Histogram,
         confirm: Callable[[], Awaitable[bool]],
+        metadata: Mapping[str, str],
     ) -> None:
+        self._metadata = metadata
         self._bus = bus
         self._clock = clock
         self._guard = guard
@@ -68,6 +71,8 @@ class Sender:
         """Publish until the bus takes it; raises `FencedError`, or `NotTakenError` for what it never will."""
         if len(data) > MAX_PUBLISH_BYTES:
             raise NotTakenError(f"message of {len(data)} bytes, the bus takes {MAX_PUBLISH_BYTES}")
+        if self._metadata:
+            metadata = {**self._metadata, **(metadata or {})}
 
         async def publish() -> int:
             await self._bus.publish(topic, data, content_type=content_type, metadata=metadata)
@@ -91,8 +96,10 @@ class Sender:
             if count > 1:
                 count = await self._bus.publish_bulk(topic, events[:count], content_type=CLOUDEVENT_JSON)
             else:
-                await self._bus.publish(topic, events[0], content_type=CLOUDEVENT_JSON)
-            if self._bus.keeps_bulk_order:
+                await self._bus.publish(
+                    topic, events[0], content_type=CLOUDEVENT_JSON, metadata=self._metadata or None
+                )
+            if self._bus.keeps_bulk_order and not self._metadata:  # a bulk has none
                 self._most_events = min(2 * most, MAX_EVENTS)
             return count
 

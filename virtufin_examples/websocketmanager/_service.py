@@ -78,6 +78,7 @@ class WebSocketManagerService:
             clock=clock,
             instance=instance_id,
             latency=latency.labels,
+            partitions=settings.topic_partitions,
             spool=Spool(
                 spool_root(settings.spool_dir, settings.data_dir),
                 settings.spool_max_mb * _MEGABYTE // shard.count,

@@ -21,7 +21,10 @@ from virtufin_examples.connections import StreamItem, item_bytes, item_count
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.frames import FrameRun, Gap, Marker, Restored, Stale, decode_runs, encode_runs
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The newest that is read and written. Version 2 is written for one of several partitions of a topic only, so
+that the release before this one reads all others."""
+_PLAIN_VERSION = 1
 RECORD_BYTES = 256 * 1024
 """Frames of one record, so that a torn one takes little with it and a small message need not read much."""
 
@@ -42,13 +45,23 @@ class SpoolVersionError(SpoolFormatError):
     """A segment that another version of this program wrote."""
 
 
-class SegmentHeader(msgspec.Struct, frozen=True):
-    """What a segment says about its items: their topic, how it is published, and by which process."""
+class SegmentHeader(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a segment says about its items: their topic, how it is published, and by which process.
+
+    `partition` is which one of the topic's `partitions` they go to, from 0.
+    """
 
     topic: str
     instance: str
     encoding: str
     markers: str
+    partition: int = 0
+    partitions: int = 1
+
+    @property
+    def name(self) -> str:
+        """The topic, with the partition where there are several: a blank is in no topic's name."""
+        return f"{self.topic} {self.partition}/{self.partitions}" if self.partitions > 1 else self.topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +94,8 @@ class Scan:
 def encode_header(header: SegmentHeader) -> bytes:
     """Return the beginning of a segment."""
     body = msgspec.json.encode(header)
-    return _START.pack(_MAGIC, FORMAT_VERSION, len(body), zlib.crc32(body)) + body
+    version = FORMAT_VERSION if header.partitions > 1 else _PLAIN_VERSION
+    return _START.pack(_MAGIC, version, len(body), zlib.crc32(body)) + body
 
 
 def decode_header(data: bytes) -> tuple[SegmentHeader, int]:
@@ -109,9 +123,9 @@ def require_version(data: bytes) -> None:
     if len(data) < _START.size:
         return
     magic, version, _, _ = _START.unpack_from(data)
-    if magic == _MAGIC and version != FORMAT_VERSION:
+    if magic == _MAGIC and not _PLAIN_VERSION <= version <= FORMAT_VERSION:
         raise SpoolVersionError(
-            f"spool segment has format version {version}, this program reads {FORMAT_VERSION}",
+            f"spool segment has format version {version}, this program reads up to {FORMAT_VERSION}",
             hint="run the version that wrote it until the spool is drained, or move the folder away",
         )
 

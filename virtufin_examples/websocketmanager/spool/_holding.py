@@ -93,17 +93,17 @@ class Holding:
 
     def topic(self, header: SegmentHeader) -> TopicFiles:
         """Return the files of a topic, made when something is written."""
-        files = self._topics.get(header.topic)
+        files = self._topics.get(header.name)
         if files is None or not len(files.accounts):
-            files = TopicFiles(self._topic_folder(header.topic), header, self)
-            self._topics[header.topic] = files
+            files = TopicFiles(self._topic_folder(header.name), header, self)
+            self._topics[header.name] = files
         return files
 
-    def discard(self, topic: str) -> None:
-        """Delete what there is of a topic."""
-        files = self._topics.pop(topic)
+    def discard(self, name: str) -> None:
+        """Delete what there is of a topic or of a partition, by the name of its header."""
+        files = self._topics.pop(name)
         files.close()
-        shutil.rmtree(self._topic_folder(topic), ignore_errors=True)
+        shutil.rmtree(self._topic_folder(name), ignore_errors=True)
 
     def write_marks(self, marks: Mapping[str, Mark]) -> None:
         """Keep how far each connection is published."""
@@ -151,10 +151,10 @@ class Holding:
             raise OSError(f"the spool's folder {self._root} is not open")
         return self._folder
 
-    def _topic_folder(self, topic: str) -> Path:
+    def _topic_folder(self, name: str) -> Path:
         """Name a folder so that a person finds it and no two topics share it."""
-        digest = hashlib.sha256(topic.encode()).hexdigest()[:_DIGEST_CHARS]
-        return self._require_folder() / f"{quote(topic, safe='')[:_NAME_CHARS]}-{digest}"
+        digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_CHARS]
+        return self._require_folder() / f"{quote(name, safe='')[:_NAME_CHARS]}-{digest}"
 
     def _take_over(self, other: Path) -> list[Recovered]:
         lock = _disk.open_file(other / _LOCK_FILE)
@@ -203,7 +203,7 @@ class Holding:
         if not files.accounts.has_unread:
             shutil.rmtree(target, ignore_errors=True)
             return None
-        self._topics[files.header.topic] = files
+        self._topics[files.header.name] = files
         return Recovered(files, marks, frozenset(holders))
 
 

@@ -89,15 +89,17 @@ class Spool:
             stale = await self._stale(recovered, holder_of)
             header = recovered.files.header
             if stale == set(recovered.marks):
-                await self.run(self._holding.discard, header.topic)
+                await self.run(self._holding.discard, header.name)
                 continue
             recovered.files.header = msgspec.structs.replace(header, instance=self._instance)
             spools.append((header, TopicSpool(self, recovered.files, frozenset(stale))))
         return spools
 
-    def topic(self, topic: str, *, encoding: str, markers: str) -> TopicSpool:
-        """Return the spool of a topic; nothing is written before something is appended."""
-        header = SegmentHeader(topic, self._instance, encoding, markers)
+    def topic(
+        self, topic: str, *, encoding: str, markers: str, partition: int = 0, partitions: int = 1
+    ) -> TopicSpool:
+        """Return the spool of a topic, or of one of its partitions; nothing is written before an append."""
+        header = SegmentHeader(topic, self._instance, encoding, markers, partition, partitions)
         return TopicSpool(self, lambda: self._holding.topic(header), frozenset())
 
     def mark(self, connection_id: str) -> Mark | None:
