@@ -51,8 +51,11 @@ def kafka(folder: Path) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
 
 
-def kafka_process(folder: Path) -> tuple[Process, int]:
-    """Return a Kafka whose folders are made and that is not started yet, and its port."""
+def kafka_process(folder: Path, partitions: int = 1) -> tuple[Process, int]:
+    """Return a Kafka whose folders are made and that is not started yet, and its port.
+
+    Topics that it makes have `partitions`, each with a folder `kafka-data/<topic>-<number>`.
+    """
     port, controller = free_port(), free_port()
     settings = {
         "process.roles": "broker,controller",
@@ -63,7 +66,7 @@ def kafka_process(folder: Path) -> tuple[Process, int]:
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "log.dirs": str(folder / "kafka-data"),
-        "num.partitions": "1",
+        "num.partitions": str(partitions),
         "offsets.topic.num.partitions": "1",
         "offsets.topic.replication.factor": "1",
         "transaction.state.log.replication.factor": "1",

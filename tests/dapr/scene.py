@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import signal
 import time
@@ -109,6 +110,12 @@ class Feed:
         """Return what the WebSocketManager says of its connection."""
         return self._scene.listed(self.connection)
 
+    def sibling(self) -> Feed:
+        """Return one for another connection of the topic, whose subscriber is this one's to end."""
+        other = copy.copy(self)
+        other.connection, other._subscriber = "", None
+        return other
+
     # --- what it wrote down ---
 
     def entries(self) -> list[Entry]:
@@ -155,7 +162,16 @@ class Feed:
 class Scene:
     """The platform; whatever runs in it is ended with it."""
 
-    def __init__(self, platform: Platform, folder: Path, run: Callable[..., Program], broker: Broker | None):
+    def __init__(
+        self,
+        platform: Platform,
+        folder: Path,
+        run: Callable[..., Program],
+        broker: Broker | None,
+        partitions: int = 1,
+    ):
+        self._partitions = partitions
+        self._joined: list[Feed] = []
         self.target = platform.target
         self.folder = folder
         self.run = run
@@ -180,6 +196,7 @@ class Scene:
             *("websocketmanager", "--ephemeral", "--grpc-port", "0", "--http-port", "0"),
             *("--dapr", self.manager_sidecar.grpc),
             VIRTUFIN_SPOOL_DIR=str(self.folder / "spool"),
+            VIRTUFIN_TOPIC_PARTITIONS=str(self._partitions),
         )
         self._address = self._manager.until(lambda line: "grpc" in line)["grpc"]
 
@@ -202,11 +219,24 @@ class Scene:
                 until(lambda feed=feed: feed.frames >= FLOWING, f"{FLOWING} frames on {feed.topic}")
             yield feeds
         finally:
-            for feed in feeds:
+            joined, self._joined = self._joined, []
+            for feed in (*feeds, *joined):
                 feed.kill_subscriber()
                 if feed.connection:
                     request = pb.DisconnectRequest(id=feed.connection)
                     self._call("Disconnect", request)
+
+    def join(self, feed: Feed) -> Feed:
+        """Open a further connection on a feed's topic, with an account of its own; the subscriber is one."""
+        other = feed.sibling()
+        self._open(other)
+        self._joined.append(other)
+        return other
+
+    def leave(self, feed: Feed) -> None:
+        """End a connection that joined."""
+        self._joined.remove(feed)
+        self._call("Disconnect", pb.DisconnectRequest(id=feed.connection))
 
     def let_venue_send(self, *, sends: bool) -> None:
         """Have the venue send, or be quiet."""
@@ -248,32 +278,32 @@ class Scene:
 
 
 @contextlib.contextmanager
-def running_scene(target: Target, folder: Path) -> Iterator[Scene]:
-    """Run a platform for the block."""
+def running_scene(target: Target, folder: Path, partitions: int = 1) -> Iterator[Scene]:
+    """Run a platform for the block; several partitions are for Kafka."""
     home = folder / "programs"
     home.mkdir()
     with ExitStack() as stack:
-        broker = _BROKERS[target](folder, stack) if target in _BROKERS else None
+        broker = _BROKERS[target](folder, stack, partitions) if target in _BROKERS else None
         address = "" if broker is None else f"127.0.0.1:{broker.port}"
         platform = Platform(target, folder, address, stack)
         run = stack.enter_context(programs(home))
-        yield Scene(platform, folder, run, broker)
+        yield Scene(platform, folder, run, broker, partitions)
 
 
-def _redis(folder: Path, stack: ExitStack) -> Broker:
+def _redis(folder: Path, stack: ExitStack, _partitions: int) -> Broker:
     process, port = redis_process(folder, durable=True)
     return _started(Broker(process, port, lambda: speaks_redis("127.0.0.1", port)), stack)
 
 
-def _nats(folder: Path, stack: ExitStack) -> Broker:
+def _nats(folder: Path, stack: ExitStack, _partitions: int) -> Broker:
     process, port, ready = brokers.nats_process(folder)
     broker = _started(Broker(process, port, ready), stack)
     brokers.create_streams(port, storage="file")
     return broker
 
 
-def _kafka(folder: Path, stack: ExitStack) -> Broker:
-    process, port = brokers.kafka_process(folder)
+def _kafka(folder: Path, stack: ExitStack, partitions: int) -> Broker:
+    process, port = brokers.kafka_process(folder, partitions)
     return _started(Broker(process, port, lambda: accepts(port)), stack)
 
 
