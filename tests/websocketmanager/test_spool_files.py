@@ -297,7 +297,7 @@ def test_a_newer_format_is_left_alone(tmp_path):
     disk.holding.close()
     (path,) = tmp_path.rglob("*.segment")
     data = bytearray(path.read_bytes())
-    data[8:10] = (2).to_bytes(2, "little")
+    data[8:10] = (3).to_bytes(2, "little")
     path.write_bytes(data)
     successor = Holding(tmp_path, 1 << 20, "successor")
     assert successor.open("platform") == []
