@@ -20,7 +20,7 @@ class Plan:
     """Round trips to each worker."""
 
 
-FULL = Plan(rounds=3, live_seconds=5, idle_seconds=5, commands=200)
+FULL = Plan(rounds=3, live_seconds=4, idle_seconds=4, commands=200)
 QUICK = Plan(rounds=2, live_seconds=1.5, idle_seconds=1.5, commands=100)
 
 

@@ -188,7 +188,7 @@ async def _memcpy(field: Field, load: Load) -> Outcome:  # noqa: ARG001 - it nee
 
 CONTENDERS: dict[str, tuple[Contender, float]] = {
     OURS_BATCH: (run_ours, 500_000),
-    OURS_FRAME: (_ours_frame, 2_000),
+    OURS_FRAME: (_ours_frame, 8_000),
     PER_FRAME: (_per_frame, 500),
     SDK: (_sdk, 1_000),
     CRYPTOFEED: (_cryptofeed, 25_000),
