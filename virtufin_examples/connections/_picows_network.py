@@ -194,11 +194,14 @@ class _Listener(WSListener):
     # --- called by picows ---
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """Tell the sink, and watch for the end."""
+        """Tell the sink."""
         self._transport = transport
-        self._watcher = asyncio.get_running_loop().create_task(self._watch(transport), name="socket-watch")
         self._sink.opened(self, self._headers)
         self._headers = {}
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """Find out why: a task that waits for it from the beginning would cost every idle socket 2 kB."""
+        self._watcher = asyncio.get_running_loop().create_task(self._find_end(transport), name="socket-end")
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Check a frame and hand the messages of one read on together."""
@@ -340,7 +343,7 @@ class _Listener(WSListener):
         self.deafen()
         self._end = end
 
-    async def _watch(self, transport: WSTransport) -> None:
+    async def _find_end(self, transport: WSTransport) -> None:
         end = SocketEnd(ABNORMAL_CLOSURE, "the link broke without a close")
         try:
             await transport.wait_disconnected()

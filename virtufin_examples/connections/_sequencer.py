@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
+
+import msgspec
 
 from virtufin_examples.errors import ResourceLimitError
 from virtufin_examples.frames import FrameFlag, FrameRun
@@ -118,21 +120,21 @@ class Sequencer:
         first = self._next
         self._next = first + count
         flag = (_BINARY if binary else 0) | (_SIMULATED if simulated else 0) | (_BACKFILL if backfill else 0)
-        return [
-            FrameRun(
-                self._connection_id,
-                epoch,
-                first + start,
-                received_ns,
-                part,
-                size,
-                (),
-                (flag,) * len(part) if flag else (),
-                (),
-                self._url,
-            )
-            for start, part, size in _parts(payloads)
-        ]
+        size = sum(map(len, payloads))
+        whole = FrameRun(
+            self._connection_id,
+            epoch,
+            first,
+            received_ns,
+            payloads,
+            size,
+            (),
+            (flag,) * count if flag else (),
+            (),
+            self._url,
+        )
+        # with thousands of connections a read brings a few frames, and its own costs count
+        return [whole] if count <= RUN_FRAMES and size <= RUN_BYTES else _parts(whole)
 
     def _require(self, count: int, *, reserve: int = 0) -> None:
         left = self._last - self._next + 1 - reserve
@@ -143,17 +145,23 @@ class Sequencer:
             )
 
 
-def _parts(payloads: Sequence[bytes]) -> Iterator[tuple[int, Sequence[bytes], int]]:
-    """Cut what one read brought so that each part is within the bounds of a run; yield start and bytes."""
-    size = sum(map(len, payloads))
-    if len(payloads) <= RUN_FRAMES and size <= RUN_BYTES:
-        yield 0, payloads, size
-        return
-    ends = list(accumulate(map(len, payloads)))
+def _parts(whole: FrameRun) -> list[FrameRun]:
+    """Cut what one read brought so that each part is within the bounds of a run."""
+    ends = list(accumulate(map(len, whole.payloads)))
+    parts: list[FrameRun] = []
     start = 0
-    while start < len(payloads):
+    while start < len(ends):
         before = ends[start - 1] if start else 0
         end = min(bisect_right(ends, before + RUN_BYTES, start), start + RUN_FRAMES)
         end = max(end, start + 1)  # a single frame may be larger
-        yield start, payloads[start:end], ends[end - 1] - before
+        parts.append(
+            msgspec.structs.replace(
+                whole,
+                first_sequence=whole.first_sequence + start,
+                payloads=whole.payloads[start:end],
+                size=ends[end - 1] - before,
+                flags=whole.flags[start:end],
+            )
+        )
         start = end
+    return parts
