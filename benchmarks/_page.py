@@ -44,7 +44,7 @@ def write_page(report: Mapping[str, object], docs: Path = _DOCS) -> None:
 def _between(text: str, marks: tuple[str, str], parts: list[str]) -> str:
     begin, end = marks
     before, _, rest = text.partition(begin)
-    return before + begin + "\n\n".join(["", *parts, ""]) + end + rest.partition(end)[2]
+    return before + begin + "\n" + "\n\n".join(parts) + "\n\n" + end + rest.partition(end)[2]
 
 
 def _machine(report: Report) -> str:
