@@ -20,6 +20,7 @@ from virtufin_examples.connections import (
     UpgradeRefusedError,
 )
 from virtufin_examples.connections._assembly import MessageAssembler, ProtocolViolationError
+from virtufin_examples.connections._picows_network import HANDED_ON_FRAMES
 from virtufin_examples.errors import UnavailableError
 
 LIMIT = 1000
@@ -132,6 +133,24 @@ async def test_messages_of_one_read_share_a_batch_even_when_a_ping_ends_it(link)
     await sink.until(5)
     assert sum(sink.batches) == 5
     assert len(sink.batches) < 5 or len(set(sink.times)) == len(sink.batches)
+
+
+async def test_a_large_read_is_handed_on_in_parts():
+    world = PicowsWorld(await PicowsServer({}).start())
+    sink = Sink()
+    socket = await world.network.connect(world.url, {}, sink)
+    peer = await world.server.accept()
+    socket.pause_reading()
+    count = 8 * HANDED_ON_FRAMES
+    for number in range(count):
+        peer.send_text(str(number))
+    socket.resume_reading()
+    assert await sink.until(count) == [(b"%d" % number, False) for number in range(count)]
+    assert max(sink.batches) == HANDED_ON_FRAMES
+    assert sink.times == sorted(sink.times)
+    socket.close(1000, "")
+    await socket.wait_closed()
+    await world.stop()
 
 
 async def test_what_is_sent_arrives(link):
