@@ -184,3 +184,32 @@ async def test_each_of_two_sockets_is_replaced_by_plan(world):
         assert old.closed is not None
         assert connection.epoch == number
     assert world.gaps == []
+
+
+async def test_what_the_connector_still_had_to_do_goes_over_to_the_successor(world):
+    connector = ToyConnector()
+    connection, peer = await feed(world, "A", connector=connector)
+    old = connection._line.session
+    peer.send_text("!leave")
+    await settle()
+    await agree(await world.server.accept())
+    assert connector.took_over == []  # the old one still does it
+    await world.clock.advance(3)
+    assert connector.took_over == [(old, connection._line.session)]
+    assert connection._line.session is not old
+
+
+async def test_a_connector_that_cannot_take_over_is_told_and_the_feed_goes_on(world):
+    connector = ToyConnector()
+    connector.missed = ["broken"]
+    connection, peer = await feed(world, "A", connector=connector)
+    peer.send_text("!leave")
+    await settle()
+    successor = await world.server.accept()
+    await agree(successor)
+    await world.clock.advance(3)
+    assert world.errors() == ["ConnectorFailed"]
+    successor.send_text("A 0 after")
+    await settle()
+    assert world.frames[-1] == "A 0 after"
+    assert connection.is_live

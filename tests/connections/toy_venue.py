@@ -127,6 +127,11 @@ class ToySession(Session):
     def missed(self, from_ns, to_ns):
         self.connector.missed.append((from_ns, to_ns))
 
+    def takes_over(self, old):
+        if self.connector.missed == ["broken"]:
+            raise RuntimeError("takes_over")
+        self.connector.took_over.append((old, self))
+
     def is_open(self, now_ns):
         return self.connector.is_open
 
@@ -149,6 +154,7 @@ class ToyConnector(Connector):
         self.observes = False
         self.observed = []
         self.missed = []
+        self.took_over = []
         self.asks = []
         self.at_live = []
         self.beat_seconds = 0

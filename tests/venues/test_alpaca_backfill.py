@@ -276,3 +276,22 @@ def test_it_tells_whether_it_is_on_and_what_is_still_to_be_asked_for():
 def test_any_bytes_can_be_observed(payload):
     session().observe(payload)
     session().observe(b"[{" + payload)
+
+
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_what_is_still_to_be_fetched_goes_over_to_the_session_that_takes_over(in_flight):
+    old, successor = session(), session()
+    history = rest([trade(number, number) for number in range(10)])
+    old.observe(frame(*(trade(number, number) for number in (0, 1, 2))))
+    old.missed(at(3), at(8))
+    successor.observe(frame(trade(8, 8), trade(9, 9)))
+    answered = list(old.tick(at(13))) if in_flight else []
+    successor.takes_over(old)
+    published, notes, _ = run(successor, history, at(13))
+    assert notes == []
+    assert sorted(item["i"] for item in published) == [3, 4, 5, 6, 7]
+    assert old.tick(at(100)) == ()
+    for request in answered:
+        target = urlsplit(request.url)
+        status, body = history(target)
+        assert old.responded(request, HttpResponse(status, {}, body), at(14)) is None

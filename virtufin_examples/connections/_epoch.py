@@ -164,6 +164,13 @@ class Epoch:
         if self.link is not None:
             (self.link.pause_reading if paused else self.link.resume_reading)()
 
+    def takes_over(self, old: Epoch) -> None:
+        """Go on with what the connector still had to do on an old socket."""
+        try:
+            self.session.takes_over(old.session)
+        except Exception as error:  # noqa: BLE001 - a plugin: its fault must not end the socket
+            self.noted("ConnectorFailed", f"takes_over: {error!r}")
+
     def share(self, arbiter: Arbiter | None) -> None:
         """Let an arbiter decide what passes; None: everything does."""
         if self.link is not None:

@@ -133,6 +133,7 @@ class Line:
                 self.current, self.session = epoch, session
                 self._host.leave(old)
                 old.end(Ending(reason, PLANNED))
+                epoch.takes_over(old)
                 self._host.line_moved(self, reason)
                 return epoch, running
             self._host.leave(epoch)

@@ -177,6 +177,12 @@ class Session:
         called for the gap of a restart: nobody knows what the last process had.
         """
 
+    def takes_over(self, old: Session) -> None:
+        """Take what another session still had to do: its socket gives way to this one's, by plan.
+
+        What a gap missed and was not fetched yet would be forgotten with it.
+        """
+
     def backfill(self) -> str:
         """Return, for people, whether what a gap missed is fetched (`on`, `off`); empty: it cannot be."""
         return ""

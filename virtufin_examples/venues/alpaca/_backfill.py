@@ -162,6 +162,15 @@ class Backfill:
                     )
                 )
 
+    def takes_over(self, old: Backfill) -> None:
+        """Go on where another one stops, which has nothing to fetch then."""
+        old.reopened()
+        self._jobs.extendleft(reversed(old._jobs))
+        old._jobs.clear()
+        self._credentials = self._credentials or old._credentials
+        self._seen = {**old._seen, **self._seen}
+        self._remember(())
+
     def reopened(self) -> None:
         """A new socket: the answer to what was in flight does not come any more."""
         if self._asked is not None:

@@ -260,6 +260,15 @@ class MarketSession(Session):
         if self._backfill is not None:
             self._backfill.missed(from_ns, to_ns, self.entries)
 
+    def takes_over(self, old: Session) -> None:
+        """Fetch what the old session had not fetched yet, and nothing that its socket had brought."""
+        if isinstance(old, MarketSession):
+            self._fetches_for(old)
+
+    def _fetches_for(self, old: MarketSession) -> None:
+        if self._backfill is not None and old._backfill is not None:
+            self._backfill.takes_over(old._backfill)
+
     def backfill(self) -> str:
         """Return whether it is on, where there is a history."""
         if self._backfill is None:
