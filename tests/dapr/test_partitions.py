@@ -84,8 +84,14 @@ def test_the_accounts_close_over_a_restart_of_the_broker(scene):
         everything = spread(scene, feeds)
         await_more(everything, 20)
         scene.broker.stop(signal.SIGKILL)
+        until(
+            lambda: all(scene.listed(each.connection).queued_bytes for each in everything),
+            "frames to be kept",
+        )
+        scene.let_venue_send(sends=False)  # what gathers while Kafka starts would go one by one
         scene.broker.start()
-        await_more(everything, 50)
+        scene.let_venue_send(sends=True)
+        await_more(everything, 20)
         accounts = scene.close(everything)
     assert [closed.faults for closed in accounts] == [()] * len(everything)
     assert [closed.named for closed in accounts] == [0] * len(everything)
