@@ -8,7 +8,7 @@ import sys
 import msgspec
 import pytest
 
-from virtufin_examples.client import ChildService, simulator_child, simulator_secret
+from virtufin_examples.client import ChildService, _end_child, simulator_child, simulator_secret
 from virtufin_examples.client import _embedded as embedded
 from virtufin_examples.errors import UnavailableError
 
@@ -54,7 +54,7 @@ async def test_child_ends_when_its_stdin_closes_and_has_a_group_of_its_own(child
 async def test_child_that_does_not_end_is_terminated_then_killed(
     ignored: str, child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "_STOP_SECONDS", 0.2)
+    monkeypatch.setattr(_end_child, "END_SECONDS", 0.2)
     async with child(ignored + READY + "import threading; threading.Event().wait()") as line:
         pass
     assert not alive(line.pid)

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from virtufin_examples.cli._settings import FROM_STDIN
+from virtufin_examples.client._end_child import end_child
 from virtufin_examples.errors import UnavailableError
 
 _START_SECONDS = 15.0
-_STOP_SECONDS = 5.0
 _RESTART_PAUSE_SECONDS = (0.1, 0.5, 2.0, 5.0)  # the last one repeats
 
 _log = structlog.get_logger(__name__)
@@ -73,19 +73,8 @@ class SupervisedChild:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        for end in (process.terminate, process.kill):
-            try:
-                await asyncio.wait_for(process.wait(), _STOP_SECONDS)
-            except TimeoutError:
-                end()
-            else:
-                return
-        await process.wait()
+        if self._process is not None:
+            await end_child(self._process)
 
     async def _ready(self, dapr: str) -> Mapping[str, str]:
         process = self._process

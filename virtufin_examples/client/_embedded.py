@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from virtufin_examples.client._end_child import END_SECONDS, end_child
 from virtufin_examples.client._shield import finish
 from virtufin_examples.errors import UnavailableError, VirtufinError, error_from_status
 from virtufin_examples.simulated import SIMULATED_KEY, SIMULATED_SECRET
@@ -25,7 +26,6 @@ SIMULATOR_SECRET_NAME = "alpacasim"
 """Name of the platform's secret that holds them."""
 
 _START_SECONDS = 30.0
-_STOP_SECONDS = 5.0
 _KEPT_LINES = 200
 _SHOWN_LINES = 15
 
@@ -102,14 +102,14 @@ class ChildService(Generic[Line]):
             # It reads its stdin only once it is up: do not wait for that.
             if self._process is not None and self._process.returncode is None:
                 self._process.terminate()
-            await finish(self._stop(), limit_seconds=3 * _STOP_SECONDS)
+            await finish(self._stop(), limit_seconds=3 * END_SECONDS)
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End it, even when we are cancelled meanwhile."""
-        await finish(self._stop(), limit_seconds=3 * _STOP_SECONDS)
+        await finish(self._stop(), limit_seconds=3 * END_SECONDS)
 
     async def _start(self) -> Line:
         self._process = process = await asyncio.create_subprocess_exec(
@@ -148,22 +148,9 @@ class ChildService(Generic[Line]):
         return self._failure(f"ended with status {status}")
 
     async def _stop(self) -> None:
-        # It ends when its stdin closes; terminate and kill are for one that does not.
-        process = self._process
-        if process is None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        for end in (process.terminate, process.kill):
-            try:
-                async with asyncio.timeout(_STOP_SECONDS):
-                    await process.wait()
-                break
-            except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    end()
-        await process.wait()
-        await self._drained()
+        if self._process is not None:
+            await end_child(self._process)
+            await self._drained()
 
     async def _drained(self) -> None:
         """Wait for the rest of the log, which a grandchild may hold open a little longer."""
