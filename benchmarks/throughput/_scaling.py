@@ -14,7 +14,7 @@ from virtufin_examples.errors import VirtufinError
 
 _CHUNK = 65536
 _SPARE_FILES = 500
-_FRAMES_A_SECOND = {150: 200_000, 500: 150_000, 2000: 60_000, 8000: 15_000, 32_000: 4000}
+_FRAMES_A_SECOND = {150: 400_000, 500: 250_000, 2000: 100_000, 8000: 25_000, 32_000: 6000}
 _FRAMES_EACH = 425
 """A write of 64 kB for each of the most connections."""
 _MOST_SECONDS = 150.0
