@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from virtufin_examples.connections import Backoff, DataWatch, Scope, Window
+from virtufin_examples.connections import Backoff, DataWatch, Pace, Scope, Sequencer, Window
 from virtufin_examples.connections._silence import (
     FIRST_SECONDS,
     LONGEST_SECONDS,
@@ -103,7 +103,7 @@ def test_nobody_connects_before_the_venue_allows_it_again_nor_beyond_the_budget(
 # --- data ---
 
 TICKS = st.lists(
-    st.tuples(st.sampled_from(["data", "nothing", "nothing", "nothing"]), st.booleans(), st.integers(0, 30)),
+    st.tuples(st.sampled_from(["data"] + 11 * ["nothing"]), st.booleans(), st.integers(0, 30)),
     max_size=200,
 )
 
@@ -145,6 +145,53 @@ def test_a_symbol_is_stale_after_six_of_its_own_silences_and_none_before(pace, s
         assert stale == []
     if silence >= limit + 5:  # symbols are looked through every 5 s
         assert stale == ["A"]
+
+
+def test_an_outage_is_not_learned_as_a_normal_silence():
+    pace = Pace()
+    for silence in [5.0] * 31 + [1000.0]:
+        pace.learn(silence)
+    assert pace.limit_seconds == 30.0
+    watch = DataWatch(None)
+    for second in range(13):
+        watch.tick(float(second), second, (), is_open=True)
+    before = watch.limit_seconds
+    for second in range(13, 60):
+        watch.tick(float(second), 12, (), is_open=True)
+    assert watch.is_stale
+    for second in range(60, 70):  # of ten silences the outage would be the longest
+        watch.tick(float(second), second, (), is_open=True)
+    assert (watch.is_stale, watch.limit_seconds) == (False, before)
+    assert max(watch._whole.pace._silences) == 1.0
+
+
+def test_while_all_data_have_stopped_no_single_symbol_is_called_stale():
+    watch = DataWatch(12.0)
+    for second in range(12):
+        watch.tick(float(second), second, {"A"}, is_open=True)
+    changes = [watch.tick(float(second), 11, (), is_open=True) for second in range(12, 100)]
+    assert sum(change.stale for change in changes) == 1
+    first = next(index for index, change in enumerate(changes) if change.stale)
+    assert not any(change.stale_symbols for change in changes[first:])
+
+
+def test_the_silence_of_a_closed_market_is_none_of_the_venues():
+    watch = DataWatch(10.0)
+    script = [(second, 1, second < 5 or second >= 100) for second in range(109)]
+    assert not any(
+        watch.tick(float(now), frames, (), is_open=is_open).stale for now, frames, is_open in script
+    )
+    assert watch.tick(110.0, 1, (), is_open=True).stale
+
+
+# --- numbers ---
+
+
+def test_what_was_granted_stays_granted():
+    sequencer = Sequencer("c", "")
+    sequencer.grant(1, 3)
+    sequencer.grant(1, 2)
+    assert [sequencer.take() for _ in range(3)] == [1, 2, 3]
 
 
 # --- what is confirmed and does not come ---
