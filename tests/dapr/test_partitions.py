@@ -13,7 +13,7 @@ from deploy.processes import until
 from tests.dapr.scene import CLI, Feed, Scene, running_scene
 from tests.dapr.targets import Target
 from tests.programs import clean_environment
-from virtufin_examples.websocketmanager._lane import lane_of
+from virtufin_examples.websocketmanager._partition import partition_of
 
 PARTITIONS = 3
 pytestmark = pytest.mark.timeout(60, func_only=True)  # the platform's start belongs to no test
@@ -30,15 +30,15 @@ def spread(scene: Scene, feeds: list[Feed]) -> list[Feed]:
     scene.let_venue_send(sends=False)
     everything = list(feeds)
     for feed in feeds:
-        lanes = {lane_of(feed.topic, feed.connection, PARTITIONS)}
-        while len(lanes) < PARTITIONS:  # ids are random
+        partitions = {partition_of(feed.topic, feed.connection, PARTITIONS)}
+        while len(partitions) < PARTITIONS:  # ids are random
             other = scene.join(feed)
-            lane = lane_of(feed.topic, other.connection, PARTITIONS)
-            if lane in lanes:
+            partition = partition_of(feed.topic, other.connection, PARTITIONS)
+            if partition in partitions:
                 scene.leave(other)
             else:
                 everything.append(other)
-            lanes.add(lane)
+            partitions.add(partition)
     scene.let_venue_send(sends=True)
     return everything
 

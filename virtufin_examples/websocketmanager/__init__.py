@@ -1,11 +1,11 @@
 """The WebSocketManager: upstream WebSockets that heal, numbered frames, topics."""
 
-from virtufin_examples.websocketmanager._lane import require_partitions
 from virtufin_examples.websocketmanager._lifecycle import (
     LIFECYCLE_TOPIC,
     LIFECYCLE_TYPE_PREFIX,
     LifecycleData,
 )
+from virtufin_examples.websocketmanager._partition import require_partitions
 from virtufin_examples.websocketmanager._router import ShardRouterService
 from virtufin_examples.websocketmanager._service import SERVICE_NAME, WebSocketManagerService
 from virtufin_examples.websocketmanager._shard import Shard

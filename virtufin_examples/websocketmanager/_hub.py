@@ -14,7 +14,7 @@ from virtufin_examples.connections import Clock
 from virtufin_examples.errors import PreconditionError
 from virtufin_examples.frames import Encoding, Markers, Overflow
 from virtufin_examples.websocketmanager._guard import TICK_SECONDS, PauseGuard
-from virtufin_examples.websocketmanager._lane import Lane, lane_of
+from virtufin_examples.websocketmanager._partition import Partition, partition_of
 from virtufin_examples.websocketmanager._publisher import PublishOptions, TopicPublisher
 from virtufin_examples.websocketmanager.spool import Mark, Spool, TopicSpool
 
@@ -36,10 +36,10 @@ class TopicFigures:
 class PublisherHub:
     """One publisher a topic, made when the first connection publishes there or a spool holds something.
 
-    With `partitions` a topic has up to so many, each with a lane of its own to the bus: its batches, its
-    message in flight, its spool. A connection stays in the lane that its id says. While anything of a topic
-    is published with another number, as a process before this one spooled it, that one holds: what is newer
-    must not overtake it.
+    With `partitions` a topic has up to so many, each published by itself: batches, one message in flight,
+    spool. A connection stays in the partition that its id says. While anything of a topic is published with
+    another number, as a process before this one spooled it, that one holds: what is newer must not overtake
+    it.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class PublisherHub:
         self._latency = latency
         self._spool = spool
         self._guard = PauseGuard(clock.monotonic())
-        self._publishers: dict[Lane, TopicPublisher] = {}
+        self._publishers: dict[Partition, TopicPublisher] = {}
         self._dropped_before: dict[str, int] = {}
         self._marks: dict[str, Mark] = {}
         self._ticker: asyncio.Task[None] | None = None
@@ -89,10 +89,10 @@ class PublisherHub:
     def figures(self) -> dict[str, TopicFigures]:
         """Return what waits and what was dropped, by topic."""
         figures: dict[str, TopicFigures] = {}
-        for lane, each in self._publishers.items():
-            backlog, before = each.backlog, figures.get(lane.topic)
-            dropped = before.dropped_frames if before else self._dropped_before.get(lane.topic, 0)
-            figures[lane.topic] = TopicFigures(
+        for partition, each in self._publishers.items():
+            backlog, before = each.backlog, figures.get(partition.topic)
+            dropped = before.dropped_frames if before else self._dropped_before.get(partition.topic, 0)
+            figures[partition.topic] = TopicFigures(
                 backlog.memory_bytes + (before.memory_bytes if before else 0),
                 backlog.disk_bytes + (before.disk_bytes if before else 0),
                 backlog.dropped_frames + dropped,
@@ -107,8 +107,8 @@ class PublisherHub:
         """Open the spool and publish what it holds; see `Spool.open`."""
         for header, spool in await self._spool.open(platform, holder_of):
             options = PublishOptions(Encoding(header.encoding), Overflow.SPOOL, Markers(header.markers))
-            lane = Lane(header.topic, header.partition, header.partitions)
-            self._publishers[lane] = self._make(lane, options, spool)
+            partition = Partition(header.topic, header.partition, header.partitions)
+            self._publishers[partition] = self._make(partition, options, spool)
             _log.info("publishing what the last process spooled", topic=header.topic, bytes=spool.bytes)
 
     def require_free(self, topic: str, options: PublishOptions, connection_id: str) -> None:
@@ -132,8 +132,10 @@ class PublisherHub:
         running = self.running(topic)
         if any(each.options != options for each in running):
             return None
-        lane = lane_of(topic, connection_id, running[0].lane.count if running else self._partitions)
-        publisher = self._publishers.get(lane)
+        partition = partition_of(
+            topic, connection_id, running[0].partition.count if running else self._partitions
+        )
+        publisher = self._publishers.get(partition)
         if publisher is not None and not publisher.is_done:
             return publisher
         if publisher is not None:
@@ -144,10 +146,10 @@ class PublisherHub:
                 topic,
                 encoding=options.encoding,
                 markers=options.markers,
-                partition=lane.number,
-                partitions=lane.count,
+                partition=partition.number,
+                partitions=partition.count,
             )
-        publisher = self._publishers[lane] = self._make(lane, options, spool)
+        publisher = self._publishers[partition] = self._make(partition, options, spool)
         return publisher
 
     async def stop(self, seconds: float) -> None:
@@ -164,17 +166,19 @@ class PublisherHub:
         await self._write_marks()
         await self._spool.close()
 
-    def _make(self, lane: Lane, options: PublishOptions, spool: TopicSpool | None) -> TopicPublisher:
+    def _make(
+        self, partition: Partition, options: PublishOptions, spool: TopicSpool | None
+    ) -> TopicPublisher:
         if self._ticker is None:
             self._ticker = asyncio.get_running_loop().create_task(self._tick(), name="publisher-ticker")
         return TopicPublisher(
-            lane,
+            partition,
             options,
             bus=self._bus,
             clock=self._clock,
             instance=self._instance,
             name=self.holder,
-            latency=self._latency(lane.topic),
+            latency=self._latency(partition.topic),
             guard=self._guard,
             spool=spool,
         )

@@ -37,7 +37,7 @@ from virtufin_examples.frames import (
 from virtufin_examples.websocketmanager import _backlog
 from virtufin_examples.websocketmanager._backlog import Backlog
 from virtufin_examples.websocketmanager._guard import PauseGuard
-from virtufin_examples.websocketmanager._lane import Lane
+from virtufin_examples.websocketmanager._partition import Partition
 from virtufin_examples.websocketmanager._sender import MAX_EVENTS, FencedError, NotTakenError, Sender
 from virtufin_examples.websocketmanager.spool import Batch, Mark, TopicSpool, mark_of
 
@@ -117,7 +117,7 @@ class TopicPublisher:
 
     def __init__(
         self,
-        lane: Lane,
+        partition: Partition,
         options: PublishOptions,
         *,
         bus: Bus,
@@ -128,8 +128,8 @@ class TopicPublisher:
         guard: PauseGuard,
         spool: TopicSpool | None,
     ) -> None:
-        self.lane = lane
-        self.topic = topic = lane.topic
+        self.partition = partition
+        self.topic = topic = partition.topic
         self.options = options
         self.backlog = Backlog(
             clock,
@@ -141,9 +141,9 @@ class TopicPublisher:
         )
         self._bus = bus
         self._clock = clock
-        self._name = lane.part(name)
+        self._name = partition.part(name)
         self._sender = Sender(
-            bus, clock, guard, latency=latency, confirm=self._confirm, metadata=lane.metadata
+            bus, clock, guard, latency=latency, confirm=self._confirm, metadata=partition.metadata
         )
         self._sources: dict[str, Source] = {}
         self._sent: dict[str, Mark | StreamItem] = {}

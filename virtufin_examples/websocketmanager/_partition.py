@@ -20,7 +20,7 @@ _RANGE = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class Partition:
     """The `number`th of the `count` partitions of a topic, from 0; the topic itself where there is one."""
 
     topic: str
@@ -33,13 +33,13 @@ class Lane:
         return {"partitionKey": partition_key(self.number, self.count)} if self.count > 1 else {}
 
     def part(self, name: str) -> str:
-        """Return the name of what is this lane's alone, beside the topic's other ones."""
+        """Return the name of what is this partition's alone, beside the topic's other ones."""
         return f"{name}/{self.number}" if self.count > 1 else name
 
 
-def lane_of(topic: str, connection_id: str, count: int) -> Lane:
-    """Return the lane of a connection, the same in every process."""
-    return Lane(topic, zlib.crc32(connection_id.encode()) % count, count)
+def partition_of(topic: str, connection_id: str, count: int) -> Partition:
+    """Return the partition of a connection, the same in every process."""
+    return Partition(topic, zlib.crc32(connection_id.encode()) % count, count)
 
 
 def require_partitions(count: int, component: str, component_type: str) -> None:

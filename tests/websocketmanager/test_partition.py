@@ -1,4 +1,4 @@
-"""One topic over several partitions: which lane a connection takes, and each lane's way to the bus."""
+"""One topic over several partitions: which one a connection takes, and the way of each to the bus."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.websocketmanager.test_spooling import kill
 from virtufin_examples.connections import settle
 from virtufin_examples.errors import PreconditionError
 from virtufin_examples.frames import decode_batch, decode_message
-from virtufin_examples.websocketmanager._lane import (
+from virtufin_examples.websocketmanager._partition import (
     MAX_PARTITIONS,
-    Lane,
+    Partition,
     _hashed,
-    lane_of,
     partition_key,
+    partition_of,
     require_partitions,
 )
 from virtufin_examples.websocketmanager._shard import Shard
@@ -46,8 +46,8 @@ def by_key(world, topic="t"):
     return found
 
 
-def lane(name):
-    return lane_of("t", name, COUNT)
+def own(name):
+    return partition_of("t", name, COUNT)
 
 
 @pytest.mark.parametrize(("key", "hashed"), [("", 0x811C9DC5 - (1 << 32)), ("a", 0xE40C292C - (1 << 32))])
@@ -63,14 +63,14 @@ def test_every_partition_has_a_key_of_its_own(count):
 
 
 def test_a_connections_lane_follows_from_its_id_and_all_lanes_are_used():
-    lanes = Counter(lane_of("t", Shard(2, 4).new_id(), 4).number for _ in range(400))
-    assert set(lanes) == {0, 1, 2, 3}
-    assert [lane_of("t", name, COUNT).number for name in ("c0", "c1", "c4")] == [0, 2, 2]
+    partitions = Counter(partition_of("t", Shard(2, 4).new_id(), 4).number for _ in range(400))
+    assert set(partitions) == {0, 1, 2, 3}
+    assert [partition_of("t", name, COUNT).number for name in ("c0", "c1", "c4")] == [0, 2, 2]
 
 
 def test_one_partition_names_no_key():
-    assert Lane("t").metadata == {}
-    assert Lane("t").part("p") == "p"
+    assert Partition("t").metadata == {}
+    assert Partition("t").part("p") == "p"
 
 
 @pytest.mark.parametrize("kind", ["pubsub.redis", "pubsub.jetstream", "pubsub.in-memory"])
@@ -95,7 +95,7 @@ async def test_each_lane_has_its_own_batches_and_heartbeats_under_its_key(world)
     assert len(found) == COUNT
     for key, frames in found.items():
         for name in {name for name, _ in frames}:
-            assert lane(name).metadata == {"partitionKey": key}
+            assert own(name).metadata == {"partitionKey": key}
             assert [number for each, number in frames if each == name] == list(range(1, 21))
     assert sum(map(len, found.values())) == 20 * len(NAMES)
     beats = {}
@@ -110,7 +110,7 @@ async def test_each_lane_has_its_own_batches_and_heartbeats_under_its_key(world)
 
 
 async def test_a_lane_that_stands_still_does_not_hold_up_the_others(world):
-    slow = lane("c0").metadata["partitionKey"]
+    slow = own("c0").metadata["partitionKey"]
     opened = asyncio.Event()
     publish = world.bus.publish
 
@@ -126,7 +126,7 @@ async def test_a_lane_that_stands_still_does_not_hold_up_the_others(world):
     await world.clock.advance(1)
     assert slow not in by_key(world)
     others = {name for frames in by_key(world).values() for name, _ in frames}
-    assert others == {name for name in NAMES if lane(name) != lane("c0")}
+    assert others == {name for name in NAMES if own(name) != own("c0")}
     assert world.hub.figures()["t"].memory_bytes > 0 or world.hub.figures()["t"].disk_bytes > 0
     opened.set()
     await world.clock.advance(5)
@@ -145,7 +145,7 @@ async def test_a_frame_message_goes_under_its_connections_key(world):
 
 async def test_one_connection_in_another_way_is_refused_also_where_its_own_lane_is_free(world):
     world.source(name="c0")
-    assert lane("c1") != lane("c0")
+    assert own("c1") != own("c0")
     with pytest.raises(PreconditionError, match="published by connection c0 with encoding batch"):
         world.hub.require_free("t", FRAME, "c1")
     assert world.hub.publisher("t", FRAME, "c1") is None
@@ -175,12 +175,12 @@ async def test_what_a_dead_process_spooled_goes_first_by_its_own_number_whatever
     await successor.clock.advance(10)
 
     found = by_key(successor)
-    assert set(found) == {lane(name).metadata["partitionKey"] for name in NAMES}
+    assert set(found) == {own(name).metadata["partitionKey"] for name in NAMES}
     for name in NAMES:
-        frames = found[lane(name).metadata["partitionKey"]]
+        frames = found[own(name).metadata["partitionKey"]]
         assert [number for each, number in frames if each == name] == [1, 2, 101]
     await successor.hub.stop(0)
 
 
 async def test_a_start_that_finds_nothing_spooled_takes_the_number_that_is_set(world):
-    assert world.hub.publisher("fresh", BATCH, "c0").lane.count == COUNT
+    assert world.hub.publisher("fresh", BATCH, "c0").partition.count == COUNT
