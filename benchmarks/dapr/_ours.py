@@ -13,8 +13,8 @@ from virtufin_examples.bus.dapr import DaprBus
 from virtufin_examples.connections import SystemClock
 from virtufin_examples.frames import ConnectionBeat, Encoding, Frame, Markers, Overflow, run_of
 from virtufin_examples.websocketmanager._guard import PauseGuard
-from virtufin_examples.websocketmanager._lane import Lane
 from virtufin_examples.websocketmanager._metrics import publish_latency
+from virtufin_examples.websocketmanager._partition import Partition
 from virtufin_examples.websocketmanager._publisher import PublishOptions, TopicPublisher
 from virtufin_examples.websocketmanager.spool import Mark
 
@@ -69,7 +69,7 @@ class OurPublisher:
         self._bus = DaprBus(target=task.endpoint, app_id=PUBLISHER)
         clock = SystemClock()
         self._publisher = TopicPublisher(
-            Lane(task.topic),
+            Partition(task.topic),
             _OPTIONS[task.encoding],
             bus=self._bus,
             clock=clock,
