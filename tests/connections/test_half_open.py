@@ -107,6 +107,21 @@ async def test_every_time_that_no_socket_vouches_for_is_announced(world):
     assert first.closed is None
 
 
+async def test_what_waited_for_a_socket_that_is_gone_needs_no_gap_where_one_vouches_for_it(world):
+    _, first, second = await doubled(world)
+    await both_say(world, "A 0 before", first, second)
+    first.answers_pings = True
+    second.cut()
+    third, _ = await next_socket(world, 2)
+    third.send_text("A 0 after")
+    await settle()
+    assert told(world) == ["A 0 before"]
+    third.cut()
+    first.cut()
+    await settle()
+    assert told(world) == ["A 0 before", "A 0 after"]
+
+
 async def test_data_before_the_last_answer_of_the_handshake_come_behind_a_gap_that_goes_on(world):
     _, first, second = await doubled(world)
     await both_say(world, "A 0 before", first, second)

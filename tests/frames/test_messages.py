@@ -127,6 +127,7 @@ def test_a_frame_event_with_a_bad_extension_is_refused_by_name(broken: dict[str,
 def test_every_note_comes_back_as_it_was(note: Note) -> None:
     event_type, data = encode_note(note)
     assert decode_message(TOPIC, event_type, "text/plain", data, {}) == [note]
+    assert json.loads(data) == note_dict(note)
 
 
 def test_a_gap_has_the_form_of_the_contract() -> None:

@@ -112,7 +112,7 @@ def drop_what_only_the_slower_socket_brings(monkeypatch):
         (swallow_what_two_half_open_sockets_lost, 189, "loss"),
         (lose_a_frame, 4, "loss"),
         (repeat_a_frame, 4, "repeat"),
-        (drop_what_only_the_slower_socket_brings, 21, "bounds"),
+        (drop_what_only_the_slower_socket_brings, 21, "loss"),
     ],
     ids=["swallowed gaps", "a gap of two sockets", "a loss", "a repeat", "a late frame"],
 )

@@ -80,5 +80,8 @@ class LoopClock:
     def monotonic(self) -> float:
         return self._loop.time()
 
+    def call_later(self, seconds, callback):
+        return self._loop.call_later(max(_LEAST_SECONDS, seconds), callback)
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(_LEAST_SECONDS, seconds) if seconds > 0 else 0)

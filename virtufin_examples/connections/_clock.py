@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import heapq
 import itertools
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from virtufin_examples.connections._signal import Signal
+
+
+class Timer(Protocol):
+    """Something that is to be done later."""
+
+    def cancel(self) -> None:
+        """Do it no more; nothing when it is done."""
 
 
 class Clock(Protocol):
@@ -19,6 +28,9 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds that never run backwards."""
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call back on the event loop: what thousands of connections do every second needs no task each."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait; 0 or less only lets others run."""
@@ -35,12 +47,24 @@ class SystemClock:
         """Return seconds that never run backwards."""
         return time.monotonic()
 
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call back on the event loop."""
+        return asyncio.get_running_loop().call_later(seconds, callback)
+
     async def sleep(self, seconds: float) -> None:
         """Wait on the event loop."""
         await asyncio.sleep(max(0.0, seconds))
 
 
 _SETTLE_TURNS = 40  # of the event loop: more than the longest chain of tasks that wake one another
+
+
+class _VirtualTimer:
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
 
 
 class VirtualClock:
@@ -53,7 +77,7 @@ class VirtualClock:
         self._start_ns = start_ns
         self._elapsed_ns = 0
         self._order = itertools.count()
-        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap by time due
+        self._timers: list[tuple[int, int, _VirtualTimer]] = []  # a heap by time due
 
     def now_ns(self) -> int:
         """Return Unix time in nanoseconds."""
@@ -63,15 +87,24 @@ class VirtualClock:
         """Return the seconds since the clock was made."""
         return self._elapsed_ns / 1e9
 
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call back when `advance` has moved past."""
+        due = self._elapsed_ns + max(1, round(seconds * 1e9))  # time moves, or a loop never ends
+        timer = _VirtualTimer(callback)
+        heapq.heappush(self._timers, (due, next(self._order), timer))
+        return timer
+
     async def sleep(self, seconds: float) -> None:
         """Wait until `advance` has moved past."""
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        due = self._elapsed_ns + max(1, round(seconds * 1e9))  # time moves, or a loop never ends
         wake: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (due, next(self._order), wake))
-        await wake
+        timer = self.call_later(seconds, functools.partial(_wake, wake))
+        try:
+            await wake
+        finally:
+            timer.cancel()
 
     def set_wall(self, seconds: float) -> None:
         """Set the Unix time forward or, below 0, back, as an operator does; nobody sleeps shorter for it."""
@@ -81,14 +114,19 @@ class VirtualClock:
         """Move time on, waking sleepers in the order in which they are due, each with its effects."""
         await settle()
         until = self._elapsed_ns + round(seconds * 1e9)
-        while self._sleepers and self._sleepers[0][0] <= until:
-            due, _, wake = heapq.heappop(self._sleepers)
+        while self._timers and self._timers[0][0] <= until:
+            due, _, timer = heapq.heappop(self._timers)
             self._elapsed_ns = max(self._elapsed_ns, due)
-            if not wake.done():
-                wake.set_result(None)
+            if timer.callback is not None:
+                timer.callback()
                 await settle()
         self._elapsed_ns = until
         await settle()
+
+
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
 
 
 async def settle() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import takewhile
 
 import structlog
 
@@ -31,7 +32,7 @@ from virtufin_examples.errors import (
     VirtufinError,
 )
 from virtufin_examples.frames import Cause, Gap
-from virtufin_examples.venues import Session
+from virtufin_examples.venues import Arrival, Session
 
 PATIENCE_SECONDS = 5.0
 """How long opening waits for the venue's connect budget; a longer wait is reported as a state."""
@@ -285,13 +286,20 @@ class Connection:
         self._emit("renewed", reason=reason, attempt=line.attempt)
 
     def leave(self, epoch: Epoch, cause: Cause = Cause.RECONNECT) -> None:
-        """Take a socket out; what it leaves uncovered comes before what waited for it."""
+        """Take a socket out; what it leaves uncovered comes in its place among what waited for it."""
         waited = self._sharing.leave(epoch)
         covered_until_ns = self._sharing.covered_until_ns
         if covered_until_ns and not self._sharing.up:
+            vouched = len(list(takewhile(lambda each: each.received_ns <= covered_until_ns, waited)))
+            self._release(epoch, waited[:vouched])
+            waited = waited[vouched:]
             self.stream.broke(cause, covered_until_ns)
             if waited and epoch.session.reads_answers:  # of a socket that the venue has not confirmed
                 self.stream.stays_broken(waited[0].epoch, waited[0].received_ns)
+        self._release(epoch, waited)
+
+    @staticmethod
+    def _release(epoch: Epoch, waited: Sequence[Arrival]) -> None:
         if waited and epoch.link is not None:
             epoch.link.release(waited)
 

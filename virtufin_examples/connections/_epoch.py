@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
 from virtufin_examples.connections._budget import Window
+from virtufin_examples.connections._clock import Timer
 from virtufin_examples.connections._context import Context
 from virtufin_examples.connections._continuity import Continuity
 from virtufin_examples.connections._ending import Ending, refused_ending, socket_ending
@@ -112,6 +114,7 @@ class Epoch:
         self._answered = False
         self._sending = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._next_tick: Timer | None = None
         self._renew_at: float | None = None
         self._unanswered_until: float | None = None
         self.is_paused = False
@@ -134,6 +137,8 @@ class Epoch:
         finally:
             for task in self._tasks:
                 task.cancel()
+            if self._next_tick is not None:
+                self._next_tick.cancel()
             if self.link is not None:
                 self.link.close(GOING_AWAY, "")
 
@@ -305,7 +310,7 @@ class Epoch:
             self._host.went_up(self, len(self._host.handshake))
             self.up.set()
             self._look_whether_live()
-            self._spawn(self._tick_on(link), "ticks")
+            self._tick_later(link)
         end = await link.ended
         return self._refusal or socket_ending(end)
 
@@ -334,15 +339,17 @@ class Epoch:
 
     # --- while it lives ---
 
-    async def _tick_on(self, link: Link) -> None:
-        clock = self._context.clock
-        while not link.ended.done():
-            await clock.sleep(TICK_SECONDS)
-            now = clock.monotonic()
-            try:
-                self._tick(link, now)
-            except VirtufinError as error:
-                self.noted(type(error).__name__, str(error))
+    def _tick_later(self, link: Link) -> None:
+        self._next_tick = self._context.clock.call_later(TICK_SECONDS, functools.partial(self._tick_on, link))
+
+    def _tick_on(self, link: Link) -> None:
+        if link.ended.done():
+            return
+        try:
+            self._tick(link, self._context.clock.monotonic())
+        except VirtufinError as error:
+            self.noted(type(error).__name__, str(error))
+        self._tick_later(link)
 
     def _tick(self, link: Link, now: float) -> None:
         match self._watch.tick(now, None if self.is_paused else link.signs_of_life):

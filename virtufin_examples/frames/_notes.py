@@ -35,9 +35,29 @@ _OPTIONAL = frozenset(
 )
 
 
+class _WireBeat(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A `ConnectionBeat` as it travels. A heartbeat may name thousands: it is written without a dict each."""
+
+    connectionid: str
+    state: str
+    epoch: int
+    last_received_ns: str
+    last_sequence: int = 0
+    queued_bytes: int = 0
+
+
+class _WireHeartbeat(msgspec.Struct, frozen=True):
+    topic: str
+    kind: str
+    sent_ns: str
+    connections: list[_WireBeat]
+    publisher: str | msgspec.UnsetType = msgspec.UNSET
+
+
 def encode_note(note: Note) -> tuple[str, bytes]:
     """Return the CloudEvent type and the JSON of a marker or heartbeat."""
-    return _TYPES[type(note)], msgspec.json.encode(note_dict(note))
+    wire = _wire_heartbeat(note) if isinstance(note, Heartbeat) else note_dict(note)
+    return _TYPES[type(note)], msgspec.json.encode(wire)
 
 
 def is_note(event_type: str) -> bool:
@@ -62,6 +82,21 @@ def note_dict(note: Note) -> dict[str, Any]:
     wire = _to_wire(msgspec.to_builtins(note))
     assert isinstance(wire, dict)  # noqa: S101 - a struct becomes a dict
     return wire
+
+
+def _wire_heartbeat(note: Heartbeat) -> _WireHeartbeat:
+    beats = [
+        _WireBeat(
+            beat.connection_id,
+            beat.state,
+            beat.epoch,
+            str(beat.last_received_ns),
+            beat.last_sequence,
+            beat.queued_bytes,
+        )
+        for beat in note.connections
+    ]
+    return _WireHeartbeat(note.topic, note.kind, str(note.sent_ns), beats, note.publisher or msgspec.UNSET)
 
 
 def _to_wire(value: object) -> object:

@@ -150,7 +150,7 @@ class TopicPublisher:
         self._fenced: set[str] = set()
         self._leaving: Source | None = None
         self._ends_when_empty = spool is not None and spool.is_active
-        self._paused: list[Source] = []
+        self._paused: dict[str, Source] = {}
         self._batch = options.encoding is Encoding.BATCH
         self._next_batch_at = clock.monotonic() - BATCH_BURST * BATCH_SPACING_SECONDS
         self._notes_topic = topic if options.markers is Markers.INLINE else events_topic(topic)
@@ -193,8 +193,7 @@ class TopicPublisher:
     def detach(self, source: Source) -> None:
         """Take no more of a connection; without any, the publisher ends when all is published."""
         self._sources.pop(source.id, None)
-        if source in self._paused:
-            self._paused.remove(source)
+        if self._paused.pop(source.id, None) is not None:
             source.resume_reading()
         if not self._sources:
             self._leaving, self._ends_when_empty = source, True
@@ -243,8 +242,8 @@ class TopicPublisher:
 
     def _block(self, connection_id: str) -> None:
         source = self._sources.get(connection_id)
-        if source is not None and source not in self._paused:
-            self._paused.append(source)
+        if source is not None and connection_id not in self._paused:
+            self._paused[connection_id] = source
             source.pause_reading()
 
     def _on_problem(self, problem: str) -> None:
@@ -411,8 +410,8 @@ class TopicPublisher:
     def _relieve(self) -> None:
         """After a message is out: read again where there is room."""
         if self._paused and self.backlog.has_room:
-            paused, self._paused = self._paused, []
-            for source in paused:
+            paused, self._paused = self._paused, {}
+            for source in paused.values():
                 source.resume_reading()
 
     def _say_when_behind(self) -> None:
