@@ -13,7 +13,7 @@ from dapr.proto.runtime.v1 import pubsub_pb2
 from tests.bus.embedded.conftest import running
 from virtufin_examples.bus import Ack
 from virtufin_examples.bus import _lane as wire
-from virtufin_examples.bus._dapr_channel import is_loopback
+from virtufin_examples.bus._dapr_channel import is_own_port
 from virtufin_examples.bus._lane_client import LanePublisher, LaneStream
 from virtufin_examples.bus.dapr import DaprBus
 from virtufin_examples.bus.embedded import EmbeddedRuntime
@@ -97,7 +97,7 @@ async def test_a_runtime_that_mimics_daprd_has_no_lane():
 async def test_a_greeting_for_another_runtime_is_not_answered(runtime):
     right = await address_of(runtime)
     with pytest.raises(UnavailableError):
-        await LanePublisher(runtime).connect(wire.LaneAddress(right.port, "another"), "one", TOKEN)
+        await LanePublisher(runtime).connect(wire.LaneAddress(right.port, "another", 1), "one", TOKEN)
 
 
 async def test_a_greeting_without_the_token_is_refused(runtime):
@@ -230,7 +230,7 @@ async def test_a_runtime_that_is_started_again_is_found_again():
 
 
 async def test_where_the_lane_is_out_of_reach_grpc_is_taken(runtime, monkeypatch):
-    monkeypatch.setattr("virtufin_examples.bus.dapr.is_loopback", lambda _: False)
+    monkeypatch.setattr("virtufin_examples.bus.dapr.is_own_port", lambda *_: False)
     bus = await lane_bus(runtime)
     reader = aiter(await bus.subscribe("ticks"))
     await bus.publish("ticks", b"1", content_type="text/plain")
@@ -249,7 +249,8 @@ async def test_where_the_lane_is_out_of_reach_grpc_is_taken(runtime, monkeypatch
         ("10.0.0.1:50001", False),
         ("example.com:50001", False),
         ("https://localhost:50001", False),
+        ("127.0.0.1:50002", False),  # a proxy, a forwarded port
     ],
 )
-def test_only_this_machine_without_tls_is_asked_for_a_lane(endpoint, expected):
-    assert is_loopback(endpoint) is expected
+def test_only_a_runtime_on_this_machine_with_nothing_between_is_asked_for_a_lane(endpoint, expected):
+    assert is_own_port(endpoint, 50001) is expected

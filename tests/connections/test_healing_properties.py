@@ -30,7 +30,7 @@ def test_a_pause_is_what_the_venue_asked_for_and_a_part_of_the_bound_behind_it(s
     bound = 0.5
     for life, wait, part in script:
         backoff.lived(life)
-        if life >= 30:
+        if life >= 10:
             bound = 0.5
         assert backoff.next_seconds(wait) == pytest.approx(wait + part * bound)
         bound = min(30.0, 2 * bound)

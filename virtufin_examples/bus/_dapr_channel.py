@@ -53,11 +53,11 @@ def parse_target(endpoint: str) -> tuple[str, bool]:
     return address, tls
 
 
-def is_loopback(endpoint: str) -> bool:
-    """Whether an address is this machine's own, without TLS."""
+def is_own_port(endpoint: str, port: int) -> bool:
+    """Whether an address is a port of this machine, without TLS."""
     address, tls = parse_target(endpoint)
-    host = address.removeprefix("dns:").lstrip("/").rpartition(":")[0]
-    return not tls and (host in {"localhost", "[::1]"} or host.startswith("127."))
+    host, _, at = address.removeprefix("dns:").lstrip("/").rpartition(":")
+    return not tls and at == str(port) and (host in {"localhost", "[::1]"} or host.startswith("127."))
 
 
 def open_channel(endpoint: str) -> grpc.aio.Channel:

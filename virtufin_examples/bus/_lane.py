@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import msgspec
 
 LANE_METADATA = "virtufin.lane"
-"""Where the runtime's extended metadata say `PORT/KEY`."""
+"""Where the runtime's extended metadata say `PORT/KEY/GRPC_PORT`."""
 
 LANE_HOST = "127.0.0.1"
 MAX_BODY_BYTES = 16 * 1024 * 1024 + 64 * 1024
@@ -63,16 +63,20 @@ class Problem(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class LaneAddress:
-    """Where a runtime's lane is."""
+    """Where a runtime's lane is. Who reaches its gRPC at another port has something between, on purpose."""
 
     port: int
     key: str
+    grpc_port: int
 
 
 def parse_lane(text: str) -> LaneAddress | None:
     """Return what the metadata say, None when they name no lane."""
-    port, _, key = text.partition("/")
-    return LaneAddress(int(port), key) if port.isdigit() and key else None
+    port, _, rest = text.partition("/")
+    key, _, grpc_port = rest.partition("/")
+    if not (port.isdecimal() and key and grpc_port.isdecimal()):
+        return None
+    return LaneAddress(int(port), key, int(grpc_port))
 
 
 def lane_frame(kind: int, number: int, body: bytes) -> bytes:

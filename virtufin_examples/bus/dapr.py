@@ -20,7 +20,7 @@ from virtufin_examples.bus import _joined as joined
 from virtufin_examples.bus._dapr_channel import (
     MAX_MESSAGE_BYTES,
     call_metadata,
-    is_loopback,
+    is_own_port,
     open_channel,
     parse_target,
 )
@@ -250,12 +250,12 @@ class DaprBus:
             if self._lane is not None and self._lane.is_up:
                 return
             self._lane = self._lane_address = None
-            if address is None or not is_loopback(self._target):
+            if address is None or not is_own_port(self._target, address.grpc_port):
                 return
             lane = LanePublisher(self._target)
             try:
                 await lane.connect(address, self._app_id, self._api_token)
-            except VirtufinError:  # a forwarded port: there is another machine behind it
+            except VirtufinError:  # a forwarded port of the same number: there is another machine behind it
                 return
             self._lane, self._lane_address = lane, address
 

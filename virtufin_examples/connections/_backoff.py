@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 BASE_SECONDS = 0.5
 CAP_SECONDS = 30.0
-STABLE_SECONDS = 30.0
-"""A socket that lived so long was sound; a shorter life counts as one more failure."""
+STABLE_SECONDS = 10.0
+"""A socket that lived so long was sound; a shorter life counts as one more failure. Six connects a minute are
+within every venue's budget; with more, a second cut soon after a long outage would cost up to the cap."""
 
 
 class Backoff:

@@ -43,11 +43,11 @@ class LaneServer:
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
 
-    async def start(self) -> str:
-        """Listen; return what the metadata are to say."""
+    async def start(self, grpc_port: int) -> str:
+        """Listen; return what the metadata of a runtime with this port for gRPC are to say."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._connection, wire.LANE_HOST, 0)
-        return f"{self._server.sockets[0].getsockname()[1]}/{self._key}"
+        return f"{self._server.sockets[0].getsockname()[1]}/{self._key}/{grpc_port}"
 
     async def stop(self) -> None:
         """Take no more and end what there is."""

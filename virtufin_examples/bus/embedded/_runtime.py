@@ -145,14 +145,14 @@ class EmbeddedRuntime:
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             ],
         )
-        if not self._strict:
-            self._lane = LaneServer(self._callers, pubsub)
-            platform.shared[LANE_METADATA] = await self._lane.start()
         state = StateService(storage, self._run)
         server.add_generic_rpc_handlers((method_handlers(self._callers, pubsub, state, platform),))
         host = f"[{self._host}]" if ":" in self._host else self._host  # an IPv6 address
         check_free("runtime", "gRPC", self._host, self._grpc_port, setting=GRPC_PORT_SETTING)
         grpc_port = server.add_insecure_port(f"{host}:{self._grpc_port}")
+        if not self._strict:
+            self._lane = LaneServer(self._callers, pubsub)
+            platform.shared[LANE_METADATA] = await self._lane.start(grpc_port)
         await server.start()
         api = http_api(
             self._callers,
