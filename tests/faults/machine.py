@@ -21,6 +21,7 @@ from tests.programs import Program
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2 as pb
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2_grpc as pb_grpc
 from virtufin_examples.audit import Auditor, VenueAccount
+from virtufin_examples.bus.dapr import DaprBus
 from virtufin_examples.client import Frame, Gap, Subscription, subscribe
 from virtufin_examples.frames import Item
 
@@ -161,13 +162,16 @@ async def opened(address: str, url: str, venue: Venue, topic: str, encoding: str
 
 @asynccontextmanager
 async def running(
-    machine: Machine, venue_name: str, *, seed: int, topic: str, encoding: str
-) -> AsyncIterator[tuple[Run, FaultProxy, FaultProxy]]:
-    """Run a feed; yield it and the proxies before its venue and before its bus."""
+    machine: Machine, venue_name: str, *, seed: int, topic: str, encoding: str, by_lane: bool
+) -> AsyncIterator[tuple[Run, FaultProxy, list[FaultProxy]]]:
+    """Run a feed; yield it and the proxies before its venue and its bus: one, and one for the lane."""
     run = Run(machine.venues[venue_name], topic)
     async with AsyncExitStack() as stack:
         venue = await stack.enter_async_context(FaultProxy(run.venue.address, seed=seed, new_tap=run.new_tap))
         bus = await stack.enter_async_context(FaultProxy(machine.dapr, seed=seed))
+        buses = [bus]
+        if by_lane:
+            buses.append(await stack.enter_async_context(await lane_proxy(machine.dapr, bus, seed)))
         program, address = await machine.start_manager(bus.address)
         stack.callback(program.end)
         stack.callback(program.process.stdin.close)
@@ -175,7 +179,22 @@ async def running(
         reading = asyncio.create_task(run.read(subscription))
         stack.push_async_callback(_cancelled, reading)
         await stack.enter_async_context(opened(address, f"ws://{venue.address}", run.venue, topic, encoding))
-        yield run, venue, bus
+        yield run, venue, buses
+
+
+async def lane_proxy(dapr: str, bus: FaultProxy, seed: int) -> FaultProxy:
+    """Return a proxy before the runtime's lane, which the one before its gRPC names in its place."""
+    client = DaprBus(target=dapr, app_id="a look")
+    lane = (await client.sidecar()).lane
+    await client.close()
+    assert lane is not None
+    proxy = FaultProxy(f"127.0.0.1:{lane.port}", seed=seed)
+    await proxy.listen()
+    said = f"{lane.port}/{lane.key}/{lane.grpc_port}"
+    instead = f"{proxy.port}/{lane.key}/{bus.port}"
+    assert len(said) == len(instead)
+    bus.instead = (said.encode(), instead.encode())
+    return proxy
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -41,7 +41,7 @@ class Fault:
 def random_plan(seed: int, *, losing: int = 2, slowing: int = 2, corrupts: bool = True) -> tuple[Fault, ...]:
     """Return faults one after the other, so many of those that may cost frames and of those that may not.
 
-    Two that lose are few on purpose: the back-off of a feed starts anew only after 30 s without a fault.
+    Two that lose are few on purpose: the back-off of a feed starts anew only after 10 s without a fault.
     """
     rng = random.Random(f"proxy/{seed}")
     kinds = rng.sample(sorted(LOSING if corrupts else LOSING - {Kind.CORRUPT}), losing)

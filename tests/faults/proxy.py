@@ -31,7 +31,13 @@ class Tap(Protocol):
 
 
 class FaultProxy:
-    """Listens on a free port of 127.0.0.1 for one server. `new_tap` is called for each link."""
+    """Listens on a free port of 127.0.0.1 for one server. `new_tap` is called for each link.
+
+    `instead` is what the server says of itself, and what is said in its place, of the same length.
+    """
+
+    instead: tuple[bytes, bytes] = (b"", b"")
+    address = ""
 
     def __init__(self, target: str, *, seed: int, new_tap: Callable[[], Tap] | None = None) -> None:
         host, _, port = target.rpartition(":")
@@ -42,10 +48,17 @@ class FaultProxy:
         self._links: set[_Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.refused = 0
+        self.accepted = 0
+
+    async def listen(self) -> None:
+        """Begin; entering does as well."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        self.address = f"127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        if not self.address:
+            await self.listen()
         return self
 
     async def __aexit__(self, *_) -> None:
@@ -97,7 +110,9 @@ class FaultProxy:
             return
         tap = self._new_tap() if self._new_tap is not None else None
         link = _Link((reader, writer), (upstream_reader, upstream_writer), self._weather, self._rng, tap)
+        link.instead = self.instead
         self._links.add(link)
+        self.accepted += 1
         try:
             await link.run()
         finally:
@@ -109,6 +124,8 @@ Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 class _Link:
     """A client's connection and the one to the server that belongs to it."""
+
+    instead: tuple[bytes, bytes] = (b"", b"")
 
     def __init__(
         self, client: Ends, server: Ends, weather: Weather, rng: random.Random, tap: Tap | None
@@ -170,6 +187,8 @@ class _Link:
             while data := await reader.read(_READ_BYTES):
                 if tap is not None:
                     tap.came(data)
+                if self.instead[0]:
+                    data = data.replace(*self.instead)
                 if of_server and not line.is_deaf and self._weather.take_corruption():
                     data = corrupted(data, self._rng.randrange(len(data)))
                 for piece in line.admit(data, time.monotonic()):

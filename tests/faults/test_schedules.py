@@ -1,8 +1,8 @@
 """Seeded schedules of faults on real sockets between real processes: the subscriber's account must close.
 
 Simulator, fault proxy, WebSocketManager, fault proxy, embedded runtime, `subscribe()`. What the venue sent is
-read from the simulator's bytes where they enter the proxy. Run by `make test-faults`; `ARGS="--seed 7"`
-repeats one.
+read from the simulator's bytes where they enter the proxy. Two of three buses are reached by the runtime's
+lane, the others by gRPC. Run by `make test-faults`; `ARGS="--seed 7"` repeats one.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ async def test_the_account_closes(machine, seed):
     encoding = ("batch", "frame")[seed // 2 % 2]
     of_venue = seed % 5 != 4
     of_bus = seed % 5 >= 3
-    topic = f"faults-{seed}"
-    async with running(machine, venue_name, seed=seed, topic=topic, encoding=encoding) as (run, venue, bus):
+    by_lane = seed % 3 != 0
+    parts = {"seed": seed, "topic": f"faults-{seed}", "encoding": encoding, "by_lane": by_lane}
+    async with running(machine, venue_name, **parts) as (run, venue, buses):
         await run.until(lambda: len(run.items) > 20)
+        assert not by_lane or buses[1].accepted > 0
         plans = []
         if of_venue:
             plans.append(venue.carry_out(random_plan(seed), run.struck))
         if of_bus:
-            plans.append(bus.carry_out(random_plan(seed + 1000, corrupts=False), run.struck_bus))
+            plan = random_plan(seed + 1000, corrupts=False)
+            plans += [bus.carry_out(plan, run.struck_bus) for bus in buses]
         await asyncio.gather(*plans)
         until_ns = time.time_ns()
         await run.until_received_after(until_ns)
