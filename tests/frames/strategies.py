@@ -94,7 +94,7 @@ beats = st.builds(
 heartbeats = st.builds(
     Heartbeat,
     topic=names,
-    kind=st.sampled_from(["start", "beat", "stop"]),
+    kind=st.sampled_from(["start", "beat", "busy", "stop"]),
     sent_ns=nanoseconds,
     connections=st.lists(beats, max_size=3).map(tuple),
 )

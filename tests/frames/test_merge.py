@@ -49,7 +49,9 @@ def marker(
     )
 
 
-def heartbeat(last: int, *, queued: int = 0, connection: str = "c", epoch: int = 1) -> Heartbeat:
+def heartbeat(
+    last: int, *, queued: int = 0, connection: str = "c", epoch: int = 1, kind: str = "beat"
+) -> Heartbeat:
     beat = ConnectionBeat(
         connection_id=connection,
         state="connected",
@@ -58,7 +60,7 @@ def heartbeat(last: int, *, queued: int = 0, connection: str = "c", epoch: int =
         last_received_ns=1000 + last,
         queued_bytes=queued,
     )
-    return Heartbeat(topic=TOPIC, kind="beat", sent_ns=5, connections=(beat,))
+    return Heartbeat(topic=TOPIC, kind=kind, sent_ns=5, connections=(beat,))
 
 
 def shown(items: list[Item]) -> list[object]:
@@ -310,6 +312,18 @@ def test_a_heartbeat_with_frames_still_to_send_proves_no_loss() -> None:
     merge = Clocked()
     merge.add(0, frame(1), heartbeat(9, queued=100))
     assert merge.advance(1000) == []
+
+
+def test_a_heartbeat_of_a_busy_topic_overtakes_frames_that_a_broker_holds_back_and_proves_no_loss() -> None:
+    merge = Clocked()
+    merge.add(0, frame(1))
+    merge.add(10, heartbeat(400, kind="busy"))
+    assert merge.advance(5000) == []
+    assert merge.add(5000, frame(2)) == [2]
+    late = Clocked()
+    late.add(0, heartbeat(400, kind="busy"))
+    assert late.add(1, frame(398)) == [398]
+    assert merge.merger.numbers.gaps == late.merger.numbers.late == 0
 
 
 def test_a_heartbeat_before_the_first_frame_says_where_the_start_has_to_be() -> None:

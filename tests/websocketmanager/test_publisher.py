@@ -311,7 +311,7 @@ async def test_a_busy_topic_has_heartbeats_too_which_name_the_quiet_connections_
     beats = [note for kind, note in world.notes() if kind == "heartbeat"]
     assert [(note["kind"], [each["connectionid"] for each in note["connections"]]) for note in beats] == [
         ("start", ["c1", "quiet"]),
-        *[("beat", ["c1", "quiet"])] * 4,
+        *[("busy", ["c1", "quiet"])] * 4,
     ]
     assert {note["publisher"] for note in beats} == {"one"}
     assert [each.sequence for each in world.frames()] == list(range(1, 9))

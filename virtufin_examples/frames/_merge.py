@@ -125,11 +125,13 @@ class Merger:
 
     def _beat(self, heartbeat: Heartbeat, now_ns: int) -> None:
         self.had_heartbeat = True
+        self._silence.beat(heartbeat)
+        if heartbeat.kind == "busy":
+            return
         for beat in heartbeat.connections:
             stream = self._streams.get(beat.connection_id) or self._new_stream(beat.connection_id)
             stream.beat(beat, now_ns)
             self._note_waiting(stream)
-        self._silence.beat(heartbeat)
 
     def _note_waiting(self, stream: Reorder) -> None:
         if stream.waits_since_ns() is None:

@@ -142,11 +142,12 @@ class ConnectionBeat(msgspec.Struct, frozen=True, kw_only=True):
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """Says that a publisher of a topic lives, and how far the numbers of each of its connections go.
 
+    One of kind `busy` was sent while frames were: it may overtake them, so its numbers prove nothing.
     `publisher` is a name that no other publisher of the topic has; empty where one does not tell.
     """
 
     topic: str
-    kind: str  # start, beat or stop
+    kind: str  # start, beat, busy or stop
     sent_ns: int
     connections: tuple[ConnectionBeat, ...] = ()
     publisher: str = ""

@@ -157,6 +157,7 @@ class TopicPublisher:
         self._wake = asyncio.Event()
         self._is_over = False
         self._busy_beat_at = 0.0
+        self._frames_at = clock.monotonic()
         self._beat = "start" if options.markers is not Markers.NONE else ""
         self._behind_logged_at = -BEHIND_LOG_SECONDS
         loop = asyncio.get_running_loop()
@@ -260,7 +261,7 @@ class TopicPublisher:
             while True:
                 if self._beat and self._may_beat():
                     kind, self._beat = self._beat, ""
-                    await self._heartbeat(kind)
+                    await self._heartbeat("busy" if kind == "beat" and self._is_busy() else kind)
                 elif backlog.has_items:
                     if self._batch:
                         await self._keep_apart()
@@ -309,6 +310,7 @@ class TopicPublisher:
             await self._publish_together(items, batch.instance)
         else:
             await self._publish_singly(items)
+        self._frames_at = self._clock.monotonic()
         for run in items:
             if run.connection_id not in self._fenced:
                 self._sent[run.connection_id] = run
@@ -450,6 +452,10 @@ class TopicPublisher:
             or not self.backlog.has_items
             or self._clock.monotonic() >= self._busy_beat_at
         )
+
+    def _is_busy(self) -> bool:
+        """Whether frames may still be on their way, which a heartbeat by a topic of its own overtakes."""
+        return self._clock.monotonic() - self._frames_at < HEARTBEAT_SECONDS
 
     async def _beat_steadily(self) -> None:
         """Beat on a busy topic too: a reader learns by it that a quiet connection's process lives."""
