@@ -36,6 +36,17 @@ async def lose_both(world):
     return connection, first, third, silent_ns
 
 
+async def silent_and_a_third(world):
+    """The first socket is half-open, the second was cut, a third is opening. Returns since when."""
+    _, first, second = await doubled(world)
+    await both_say(world, "A 0 before", first, second)
+    silent_ns = world.clock.now_ns()
+    first.is_half_open = True
+    second.cut()
+    await world.clock.advance(1)
+    return first, await world.server.accept(), silent_ns
+
+
 async def test_what_two_silent_sockets_lost_is_announced_before_the_data_of_the_third(world):
     _, _, third, silent_ns = await lose_both(world)
     up_ns = world.clock.now_ns()
@@ -123,13 +134,7 @@ async def test_what_waited_for_a_socket_that_is_gone_needs_no_gap_where_one_vouc
 
 
 async def test_data_before_the_last_answer_of_the_handshake_come_behind_a_gap_that_goes_on(world):
-    _, first, second = await doubled(world)
-    await both_say(world, "A 0 before", first, second)
-    silent_ns = world.clock.now_ns()
-    first.is_half_open = True
-    second.cut()
-    await world.clock.advance(1)
-    third = await world.server.accept()
+    _, third, silent_ns = await silent_and_a_third(world)
     third.send_text("!ok")
     third.send_text("A 0 early")
     await world.clock.advance(2.5)
@@ -143,13 +148,7 @@ async def test_data_before_the_last_answer_of_the_handshake_come_behind_a_gap_th
 
 
 async def test_a_socket_that_was_never_confirmed_vouches_for_nothing(world):
-    _, first, second = await doubled(world)
-    await both_say(world, "A 0 before", first, second)
-    silent_ns = world.clock.now_ns()
-    first.is_half_open = True
-    second.cut()
-    await world.clock.advance(1)
-    third = await world.server.accept()
+    first, third, silent_ns = await silent_and_a_third(world)
     third.send_text("A 0 early")
     await settle()
     first.cut()

@@ -178,7 +178,8 @@ def test_held_frames_are_the_newest_in_order_and_the_rest_is_inside_the_loss(
 
 def test_a_lost_gap_stays_inside_the_gap_that_announces_it():
     inner = Loss()
-    inner.add_all([frame(4, at=40), frame(5, at=50)])
+    inner.add(frame(4, at=40))
+    inner.add(frame(5, at=50))
     outer = Loss()
     outer.add(frame(8, at=80, epoch=2))
     outer.add(inner.gap("c", 9, Cause.OVERFLOW))

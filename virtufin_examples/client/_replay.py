@@ -13,7 +13,6 @@ from typing import BinaryIO, Protocol, TypeAlias
 import msgspec
 
 from virtufin_examples.bus import CLOUDEVENT_JSON, Bus
-from virtufin_examples.bus.dapr import DaprBus
 from virtufin_examples.client._api import ApiClient
 from virtufin_examples.client._pace import AtOnce, OnCredit, Pace
 from virtufin_examples.client._shield import finish
@@ -315,12 +314,7 @@ async def open_replay(
         RecordingReader(stream, str(path))  # before anything is connected
         stream.seek(0)
         sidecar = await SidecarFinder(dapr, api).find()
-        bus = DaprBus(
-            target=sidecar.endpoint,
-            app_id=own_app_id(),
-            api_token=sidecar.api_token,
-            pubsub_name=sidecar.pubsub_name,
-        )
+        bus = sidecar.bus(own_app_id())
         try:
             yield Replay(
                 stream,

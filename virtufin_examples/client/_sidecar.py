@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from virtufin_examples.bus.dapr import DaprBus
 from virtufin_examples.client._api import DEFAULT_ENDPOINT, ApiClient
 from virtufin_examples.errors import InvalidInputError, UnavailableError, VirtufinError
 
@@ -45,6 +46,11 @@ class SidecarSettings(BaseSettings):
         """The sidecar's address, empty where neither variable is set."""
         return self.grpc_endpoint or (f"127.0.0.1:{self.grpc_port}" if self.grpc_port else "")
 
+    def sidecar(self, dapr: str | None = None) -> Sidecar | None:
+        """Return the one at `dapr`, else the one that the variables name, if they name one."""
+        endpoint = dapr or self.endpoint
+        return Sidecar(endpoint, self.pubsub_name, self.api_token.get_secret_value()) if endpoint else None
+
 
 def load_settings() -> SidecarSettings:
     """Read them; `InvalidInputError` names a variable with a bad value."""
@@ -62,6 +68,12 @@ class Sidecar:
     endpoint: str
     pubsub_name: str
     api_token: str
+
+    def bus(self, app_id: str) -> DaprBus:
+        """Return a bus that reads and publishes there; the caller's to close."""
+        return DaprBus(
+            target=self.endpoint, app_id=app_id, api_token=self.api_token, pubsub_name=self.pubsub_name
+        )
 
 
 class SidecarFinder:
@@ -81,10 +93,9 @@ class SidecarFinder:
         Raises `UnavailableError` that names what to set.
         """
         settings = self._settings
-        token = settings.api_token.get_secret_value()
-        endpoint = self._dapr or settings.endpoint
-        if endpoint:
-            return Sidecar(endpoint, settings.pubsub_name, token)
+        named = settings.sidecar(self._dapr)
+        if named is not None:
+            return named
         try:
             async with self._gateway() as api:
                 address = api.endpoint
@@ -95,6 +106,7 @@ class SidecarFinder:
             raise UnavailableError(
                 f"no Dapr to subscribe at: the gateway {address} names none for {_PUBLISHER}", hint=_FIX
             )
+        token = settings.api_token.get_secret_value()
         return Sidecar(config.dapr_grpc_endpoint, config.pubsub_name or settings.pubsub_name, token)
 
     async def other_topics(self) -> str:

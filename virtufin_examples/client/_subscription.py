@@ -76,12 +76,7 @@ class Subscription:
     async def start(self) -> Self:
         """Subscribe; returns when all subscriptions are in force."""
         sidecar = await self._finder.find()
-        self._bus = DaprBus(
-            target=sidecar.endpoint,
-            app_id=self.app_id,
-            api_token=sidecar.api_token,
-            pubsub_name=sidecar.pubsub_name,
-        )
+        self._bus = sidecar.bus(self.app_id)
         try:
             info = await self._bus.sidecar()
             info.require(sidecar.pubsub_name, "pubsub", setting="VIRTUFIN_PUBSUB_NAME")

@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from virtufin_examples.bus import Ack, Event
-from virtufin_examples.bus.dapr import DaprBus
 from virtufin_examples.client._sidecar import Sidecar, load_settings, own_app_id
 
 
 def own_sidecar() -> Sidecar | None:
     """Return the sidecar that the environment names for this program, if it names one."""
-    settings = load_settings()
-    if not settings.endpoint:
-        return None
-    return Sidecar(settings.endpoint, settings.pubsub_name, settings.api_token.get_secret_value())
+    return load_settings().sidecar()
 
 
 async def sidecar_events(sidecar: Sidecar, topic: str) -> AsyncGenerator[Event, None]:
     """Yield what a sidecar hands over. It reads as the sidecar's app id, whose readers share the messages."""
-    bus = DaprBus(
-        target=sidecar.endpoint,
-        app_id=own_app_id(),
-        api_token=sidecar.api_token,
-        pubsub_name=sidecar.pubsub_name,
-    )
+    bus = sidecar.bus(own_app_id())
     try:
         (await bus.sidecar()).require(sidecar.pubsub_name, "pubsub", setting="VIRTUFIN_PUBSUB_NAME")
         async for delivery in await bus.subscribe(topic):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from virtufin_examples.frames import Cause, FrameRun, Gap, Restored, Stale
@@ -70,11 +70,6 @@ class Loss:
         self._last_sequence = max(self._last_sequence, last)
         self._epoch_after = max(self._epoch_after, after)
         self._to_ns = max(self._to_ns, end)
-
-    def add_all(self, items: Sequence[StreamItem]) -> None:
-        """Take in items that were dropped."""
-        for item in items:
-            self.add(item)
 
     def gap(self, connection_id: str, sequence: int, cause: Cause) -> Gap:
         """Return the announcement, with a number of its own."""

@@ -1,5 +1,6 @@
 """The WebSocketManager: upstream WebSockets that heal, numbered frames, topics."""
 
+from virtufin_examples.websocketmanager._chassis import SERVICE_NAME
 from virtufin_examples.websocketmanager._lifecycle import (
     LIFECYCLE_TOPIC,
     LIFECYCLE_TYPE_PREFIX,
@@ -7,7 +8,7 @@ from virtufin_examples.websocketmanager._lifecycle import (
 )
 from virtufin_examples.websocketmanager._partition import require_partitions
 from virtufin_examples.websocketmanager._router import ShardRouterService
-from virtufin_examples.websocketmanager._service import SERVICE_NAME, WebSocketManagerService
+from virtufin_examples.websocketmanager._service import WebSocketManagerService
 from virtufin_examples.websocketmanager._shard import Shard
 
 __all__ = [

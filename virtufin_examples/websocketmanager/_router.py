@@ -16,9 +16,9 @@ from prometheus_client.registry import Collector
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2 as pb
 from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2_grpc as pb_grpc
 from virtufin_examples.errors import NotFoundError, UnavailableError, error_from_status
-from virtufin_examples.service import CHANNEL_OPTIONS, Addresses, Chassis, GrpcService, Readiness
+from virtufin_examples.service import CHANNEL_OPTIONS, Addresses, Readiness
 from virtufin_examples.settings import PlatformSettings
-from virtufin_examples.websocketmanager._service import SERVICE_NAME
+from virtufin_examples.websocketmanager._chassis import manager_chassis
 from virtufin_examples.websocketmanager._shard import shard_of
 
 CALL_SECONDS = 30.0
@@ -164,21 +164,9 @@ class ShardRouterService:
         self._calls = ShardCalls(shards, api_key=next(iter(settings.accepted_keys), ""))
         registry = CollectorRegistry()
         registry.register(_ShardCollector(states))
-        self._chassis = Chassis(
-            "websocketmanager",
-            [
-                GrpcService(
-                    SERVICE_NAME,
-                    pb_grpc.add_WebSocketManagerServicer_to_server,
-                    ShardRouter(self._calls),
-                )
-            ],
-            host=settings.host,
-            grpc_port=settings.websocketmanager_grpc_port,
-            http_port=settings.websocketmanager_http_port,
-            grpc_port_setting="VIRTUFIN_WEBSOCKETMANAGER_GRPC_PORT",
-            http_port_setting="VIRTUFIN_WEBSOCKETMANAGER_HTTP_PORT",
-            api_keys=settings.accepted_keys,
+        self._chassis = manager_chassis(
+            settings,
+            ShardRouter(self._calls),
             registry=registry,
             readiness=lambda: _readiness(states()),
         )

@@ -7,7 +7,6 @@ import uuid
 
 from prometheus_client import CollectorRegistry
 
-from virtufin_examples._generated.virtufin.v1 import websocketmanager_pb2_grpc as pb_grpc
 from virtufin_examples.bus import Bus
 from virtufin_examples.connections import (
     Clock,
@@ -18,8 +17,9 @@ from virtufin_examples.connections import (
     SocketNetwork,
     SystemClock,
 )
-from virtufin_examples.service import Addresses, Chassis, GrpcService, Readiness
+from virtufin_examples.service import Addresses, Chassis, Readiness
 from virtufin_examples.settings import PlatformSettings
+from virtufin_examples.websocketmanager._chassis import manager_chassis
 from virtufin_examples.websocketmanager._hub import PublisherHub
 from virtufin_examples.websocketmanager._index import ConnectionIndex, require_all_shards
 from virtufin_examples.websocketmanager._lifecycle import LifecyclePublisher
@@ -30,7 +30,6 @@ from virtufin_examples.websocketmanager._servicer import WebSocketManagerService
 from virtufin_examples.websocketmanager._shard import Shard
 from virtufin_examples.websocketmanager.spool import Spool, spool_root
 
-SERVICE_NAME = "virtufin.v1.WebSocketManager"
 _LIFECYCLE_FLUSH_SECONDS = 2.0
 _MEGABYTE = 1024 * 1024
 
@@ -105,21 +104,9 @@ class WebSocketManagerService:
             shard=shard,
         )
         registry.register(ManagerCollector(self._manager, hub))
-        self._chassis = Chassis(
-            "websocketmanager",
-            [
-                GrpcService(
-                    SERVICE_NAME,
-                    pb_grpc.add_WebSocketManagerServicer_to_server,
-                    WebSocketManagerServicer(self._manager, instance_id),
-                )
-            ],
-            host=settings.host,
-            grpc_port=settings.websocketmanager_grpc_port,
-            http_port=settings.websocketmanager_http_port,
-            grpc_port_setting="VIRTUFIN_WEBSOCKETMANAGER_GRPC_PORT",
-            http_port_setting="VIRTUFIN_WEBSOCKETMANAGER_HTTP_PORT",
-            api_keys=settings.accepted_keys,
+        self._chassis = manager_chassis(
+            settings,
+            WebSocketManagerServicer(self._manager, instance_id),
             registry=registry,
             readiness=lambda: Readiness(ready=True, checks={"spool": hub.problem or "ok"}),
         )
