@@ -287,6 +287,51 @@ async def test_block_stops_reading_until_there_is_room(world, monkeypatch):
     assert [note for note in world.notes() if note[0] == "gap"] == []
 
 
+async def twenty_that_block(world, size):
+    """Fill the queue by 20 connections while a message is on its way."""
+    options = PublishOptions(Encoding.BATCH, Overflow.BLOCK, Markers.INLINE)
+    sources = [world.source(name=f"c{number}", options=options) for number in range(20)]
+    await settle()
+    world.bus.gate["t"] = asyncio.Event()
+    sources[0].send("in flight")
+    await settle()
+    for source in sources:
+        source.send("x", size=size)
+    return sources
+
+
+async def test_of_many_that_wait_only_as_many_read_again_as_there_is_room_for(world, monkeypatch):
+    monkeypatch.setattr(backlog, "QUEUE_BYTES", 40_000)
+    monkeypatch.setattr(module, "READ_BYTES", 5000)
+    sources = await twenty_that_block(world, 5000)
+    stopped = [source for source in sources if not source.reading]
+    assert len(stopped) == 13
+    queued = []
+
+    def read_again(source):
+        source.reading = True
+        if source in stopped:
+            stopped.remove(source)
+            source.send("y", size=5000)
+        queued.append(source.outlet.queued_bytes)
+
+    monkeypatch.setattr(FakeSource, "resume_reading", read_again)
+    world.bus.gate["t"].set()
+    await world.clock.advance(1)
+    assert [stopped, [source for source in sources if not source.reading]] == [[], []]
+    assert max(queued) < 40_000, "all at once they would fill it again"
+    assert len(world.frames()) == 1 + 20 + 13
+
+
+async def test_those_that_have_nothing_to_bring_keep_no_other_from_reading(world, monkeypatch):
+    monkeypatch.setattr(backlog, "QUEUE_BYTES", 4000)
+    sources = await twenty_that_block(world, 1000)
+    assert len([source for source in sources if not source.reading]) > 2
+    world.bus.gate["t"].set()
+    await settle()
+    assert all(source.reading for source in sources)
+
+
 async def test_a_quiet_topic_has_a_heartbeat_every_2_s_and_one_at_each_end(world):
     source = world.source()
     await settle()

@@ -92,9 +92,9 @@ class Backlog:
         return self._queue.dropped_frames + spooled + self.refused_frames
 
     @property
-    def has_room(self) -> bool:
-        """Whether half of the bound is free again."""
-        return self._queue.bytes < self._queue.limit_bytes // 2
+    def room_bytes(self) -> int:
+        """What may come in before more than half of the bound is taken; 0 or less: nothing."""
+        return self._queue.limit_bytes // 2 - self._queue.bytes
 
     def spooled(self, connection_id: str) -> Mark | None:
         """Return how far a connection's items are on disk or beyond."""

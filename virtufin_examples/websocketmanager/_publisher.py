@@ -63,6 +63,10 @@ BUSY_BEAT_PAUSES = 9
 """While frames wait, a heartbeat keeps so many times its own duration away from the next: on a bus that takes
 seconds for a message, heartbeats take a tenth of it at most."""
 
+READ_BYTES = 64 * 1024
+"""What a connection that reads again is expected to bring at once. Thousands that all read again would fill
+the queue many times over, only to be stopped again."""
+
 BEHIND_BYTES = 1024 * 1024
 BEHIND_LOG_SECONDS = 60.0
 _NOTHING = Mark(0, 0)
@@ -270,6 +274,9 @@ class TopicPublisher:
                         await self._publish_batch(batch)
                         await backlog.done()
                         self._relieve()
+                elif self._paused:  # those that read again had nothing to bring
+                    self._relieve()
+                    await asyncio.sleep(0)
                 elif self._ends_when_empty:
                     if self.options.markers is not Markers.NONE and not self._fenced:
                         await self._heartbeat("stop")
@@ -410,11 +417,11 @@ class TopicPublisher:
         return not lost
 
     def _relieve(self) -> None:
-        """After a message is out: read again where there is room."""
-        if self._paused and self.backlog.has_room:
-            paused, self._paused = self._paused, {}
-            for source in paused.values():
-                source.resume_reading()
+        """Let as many connections read again as there is room for, those first that have waited longest."""
+        room_bytes = self.backlog.room_bytes
+        while self._paused and room_bytes > 0:
+            self._paused.pop(next(iter(self._paused))).resume_reading()
+            room_bytes -= READ_BYTES
 
     def _say_when_behind(self) -> None:
         now = self._clock.monotonic()
