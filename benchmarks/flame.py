@@ -1,7 +1,7 @@
 """Draws folded stacks as a flame graph: `python -m benchmarks.flame "title" < stacks.txt > graph.svg`.
 
 Folded stacks are what samplers write: one stack a line, outermost function first, `;` between functions, then
-how often it was seen. Line numbers are left out, and so is everything above the event loop's own work.
+how often it was seen. Only what the event loop calls is drawn: samplers take threads that wait for busy ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from html import escape
 _WIDTH, _ROW, _MARGIN = 1000, 17, 8
 _LEAST_WIDTH = 1.0
 _CHAR_WIDTH = 6.7
-_LOOP = ("Handle._run ", "BaseEventLoop._run_once ")
+_CALLBACK = "Handle._run "
 _LINE_NUMBER = re.compile(r":\d+\)$")
 _COLORS = {"virtufin_examples": "#7fb069", "grpc": "#6a9fd4", "picows": "#e6aa68"}
 _OTHER = "#c9c4bb"
@@ -43,11 +43,12 @@ def tree(lines: Iterable[str]) -> Node:
         if not stack:
             continue
         names = [_LINE_NUMBER.sub(")", name) for name in stack.split(";")]
-        loop = [index for index, name in enumerate(names) if name.startswith(_LOOP)]
-        start = loop[-1] + names[loop[-1]].startswith(_LOOP[0]) if loop else 0
+        called = [index for index, name in enumerate(names, 1) if name.startswith(_CALLBACK)]
+        if not called:
+            continue
         node = root
         node.seen += int(count)
-        for name in names[start:]:
+        for name in names[called[-1] :]:
             node = node.called.setdefault(name, Node(name))
             node.seen += int(count)
     return root

@@ -95,6 +95,7 @@ def test_a_read_at_a_time_tells_what_frame_by_frame_tells(url, reads, at_once, m
         patch.setattr(continuity_module, "_MANY", many)
         for at_ns, read in enumerate(reads, 1):
             assert by_read.follow(read, session, at_ns) == by_frame.look(read, session.peek, at_ns)
+            assert not (by_read.only_data and any(map(session.is_control, read)))
             assert state(by_read) == state(by_frame)
 
 

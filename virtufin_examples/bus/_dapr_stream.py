@@ -123,9 +123,6 @@ class DaprStream:
 
 
 def _plain(value: struct_pb2.Value) -> object:
-    text = value.string_value
-    if text:
-        return text
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
         return {name: _plain(entry) for name, entry in value.struct_value.fields.items()}
@@ -143,5 +140,7 @@ def event_of(message: appcallback_pb2.TopicEventRequest) -> Event:
         content_type=message.data_content_type,
         type=message.type,
         source=message.source,
-        extensions={name: _plain(value) for name, value in message.extensions.fields.items()},
+        extensions={
+            name: value.string_value or _plain(value) for name, value in message.extensions.fields.items()
+        },
     )

@@ -41,6 +41,8 @@ class Continuity:
         self._came_ns: dict[Key, int] = {}
         self._fell_from: dict[Key, int] = {}
         self._symbols: set[str] = set()
+        self.only_data = False
+        """Whether the session has told that the last read held data alone: no frame of it is an answer."""
 
     def start_anew(self) -> None:
         """Forget the numbers."""
@@ -54,9 +56,11 @@ class Continuity:
         Nearly every read goes on where the one before ended, run by run, which the session can tell at once.
         """
         holes: list[Hole] = []
+        self.only_data = True
         for start in range(0, len(payloads), _AT_ONCE):
             part = payloads[start : start + _AT_ONCE]
             if not self._goes_straight_on(part, session, received_ns):
+                self.only_data = False
                 found = self.look(part, session.peek, received_ns)
                 holes += [replace(hole, index=start + hole.index) for hole in found]
         return holes

@@ -114,11 +114,13 @@ class Link:
         return payloads[first:]
 
     def _take(self, payloads: Sequence[bytes], received_ns: int, *, binary: bool) -> None:
+        only_data = False
         try:
             if self.arbiter is not None:
                 self._arbitrate(self.arbiter, payloads, received_ns, binary=binary)
             else:
                 self._deliver(payloads, received_ns, self.epoch, binary=binary)
+                only_data = self._continuity is not None and self._continuity.only_data
         except SequencesExhaustedError as error:
             self._owner.noted("SequencesExhausted", str(error))
             self.close(TRY_AGAIN_LATER, "no sequences reserved")
@@ -132,7 +134,7 @@ class Link:
         if self._requests:
             self._answer(payloads)
         if self._reads_answers:
-            self._read_control(payloads, binary=binary)
+            self._read_control(payloads, binary=binary, only_data=only_data)
 
     def closed(self, end: SocketEnd) -> None:
         """Wake everybody who waits for this socket."""
@@ -303,10 +305,10 @@ class Link:
             if request is not None and not request.done():
                 request.set_result(payload[REQUEST_ID_BYTES:])
 
-    def _read_control(self, payloads: Sequence[bytes], *, binary: bool) -> None:
+    def _read_control(self, payloads: Sequence[bytes], *, binary: bool, only_data: bool) -> None:
         session = self.session
         try:
-            controls = session.controls(payloads)
+            controls = () if only_data else session.controls(payloads)
             if session.expects() > 0:  # any frame may be an answer
                 claimed = set(controls)
                 for place, payload in enumerate(payloads):

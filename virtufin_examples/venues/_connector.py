@@ -163,7 +163,8 @@ class Session:
         """Tell at once what `peek` finds in a read's frames; None, the default: ask `peek` of each.
 
         One `Seen` for each run of numbers: `first` and `previous` of its first frame in the read, `last` of
-        its last. Only where each gapless run goes on from frame to frame, so that no hole lies inside.
+        its last. Only where each gapless run goes on from frame to frame, so that no hole lies inside, and
+        no frame is one that `is_control` claims: they are not looked for then.
         """
         return None
 

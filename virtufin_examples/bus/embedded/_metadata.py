@@ -15,8 +15,10 @@ _RAW_PAYLOAD = "rawPayload"
 _TTL_NAMES = ("ttl", "ttlInSeconds")
 MAX_TTL_SECONDS = 10**9  # 31 years: later than any message matters, and a date that can be written
 
-_OVERRIDE_PREFIX = "cloudevent."
-_OVERRIDES = ("id", "source", "type", "subject", "traceid", "traceparent", "tracestate")
+_OVERRIDES = {
+    f"cloudevent.{name}": name
+    for name in ("id", "source", "type", "subject", "traceid", "traceparent", "tracestate")
+}
 
 _TRUE = ("1", "t", "true")
 _FALSE = ("", "0", "f", "false")
@@ -66,11 +68,7 @@ def ttl_seconds(metadata: Mapping[str, str]) -> float | None:
 
 def cloudevent_overrides(metadata: Mapping[str, str]) -> dict[str, str]:
     """Return the attributes that `cloudevent.<name>` sets; traceparent and traceid are one value."""
-    found = {}
-    for name in _OVERRIDES:
-        value = metadata.get(_OVERRIDE_PREFIX + name, "")
-        if value:
-            found[name] = value
+    found = {_OVERRIDES[name]: value for name, value in metadata.items() if value and name in _OVERRIDES}
     trace = found.get("traceparent") or found.get("traceid")
     if trace:
         found["traceparent"] = found["traceid"] = trace

@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import repeat
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -23,7 +24,8 @@ _RAW_KIND = b'{"e":"depthUpdate"'
 _TRANSACTION = b'"T":'  # futures have the matching engine's time beside the event's
 _FIRST, _LAST, _PREVIOUS = b'"U":', b'"u":', b'"pu":'
 _MOST_FIELDS = 9
-_NUMBERS = msgspec.json.Decoder(list[int])
+_ANY = msgspec.json.Decoder(list[Annotated[int, msgspec.Meta(ge=0)]])
+_POSITIVE = msgspec.json.Decoder(list[Annotated[int, msgspec.Meta(ge=1)]])
 
 
 class _Read(NamedTuple):
@@ -59,25 +61,23 @@ def _fields(payloads: Sequence[bytes]) -> _Read:
     at_symbol = at_kind + (3 if fields[at_kind + 2].startswith(_TRANSACTION) else 2)
     is_futures = fields[at_symbol + 3].startswith(_PREVIOUS)
     behind = at_symbol + (4 if is_futures else 3)
-    columns = tuple(zip(*[payload.split(b",", behind) for payload in payloads], strict=True))
-    if set(columns[at_kind]) != {kind}:
+    columns = tuple(zip(*map(bytes.split, payloads, repeat(b","), repeat(behind)), strict=True))
+    if columns[at_kind].count(kind) != len(payloads):
         raise ValueError(kind)
     symbols = columns[at_symbol]
     return _Read(
         is_combined,
         columns[0] if is_combined else symbols,
         symbols,
-        _integers(columns[at_symbol + 1], _FIRST),
-        _integers(columns[at_symbol + 2], _LAST),
-        _integers(columns[at_symbol + 3], _PREVIOUS) if is_futures else [],
+        _integers(columns[at_symbol + 1], _FIRST, _ANY),
+        _integers(columns[at_symbol + 2], _LAST, _POSITIVE),
+        _integers(columns[at_symbol + 3], _PREVIOUS, _POSITIVE) if is_futures else [],
     )
 
 
 def _followed(read: _Read) -> dict[bytes, int]:
     """Return each run's last number; `ValueError` where one does not go on."""
     begins, step = (read.previous, 0) if read.previous else (read.firsts, 1)
-    if min(read.lasts) <= 0 or min(begins) < 0 or 0 in read.previous:
-        raise ValueError(_LAST)
     if any(map(operator.lt, read.lasts, read.previous)):
         raise ValueError(_PREVIOUS)
     follow: dict[bytes, int] = {}
@@ -99,13 +99,13 @@ def _seen(read: _Read, key: bytes, last: int) -> Seen:
     )
 
 
-def _integers(column: Sequence[bytes], name: bytes) -> list[int]:
+def _integers(column: Sequence[bytes], name: bytes, decoder: msgspec.json.Decoder[list[int]]) -> list[int]:
     """Return the numbers of `"U":1`, `"U":2`, ...; `ValueError` for anything else, leading zeros as well."""
     texts = b",".join(column)
     bare = texts.replace(name, b"")
     if len(texts) - len(bare) != len(column) * len(name):
         raise ValueError(name)
-    return _NUMBERS.decode(b"[%b]" % bare)
+    return decoder.decode(b"[%b]" % bare)
 
 
 @functools.lru_cache(maxsize=16_384)
