@@ -36,8 +36,27 @@ class Clock(Protocol):
         """Wait; 0 or less only lets others run."""
 
 
+SLOTS_A_SECOND = 256
+"""Calls that are due within 4 ms share a timer of the event loop: thousands of timers in its heap cost more
+than what they call, and all due at once would hold up what has just arrived."""
+
+
+class _Call:
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
 class SystemClock:
-    """The machine's clocks."""
+    """The machine's clocks, for one event loop at a time."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._slots: dict[int, list[_Call]] = {}
 
     def now_ns(self) -> int:
         """Return Unix time in nanoseconds."""
@@ -48,8 +67,23 @@ class SystemClock:
         return time.monotonic()
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        """Call back on the event loop."""
-        return asyncio.get_running_loop().call_later(seconds, callback)
+        """Call back on the event loop, up to `1 / SLOTS_A_SECOND` later."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._slots = loop, {}
+        slot = int((loop.time() + seconds) * SLOTS_A_SECOND) + 1
+        calls = self._slots.get(slot)
+        if calls is None:
+            calls = self._slots[slot] = []
+            loop.call_at(slot / SLOTS_A_SECOND, self._call, loop, slot)
+        call = _Call(callback)
+        calls.append(call)
+        return call
+
+    def _call(self, loop: asyncio.AbstractEventLoop, slot: int) -> None:
+        for call in self._slots.pop(slot):
+            if call.callback is not None:
+                loop.call_soon(call.callback)
 
     async def sleep(self, seconds: float) -> None:
         """Wait on the event loop."""
@@ -57,14 +91,6 @@ class SystemClock:
 
 
 _SETTLE_TURNS = 40  # of the event loop: more than the longest chain of tasks that wake one another
-
-
-class _VirtualTimer:
-    def __init__(self, callback: Callable[[], None]) -> None:
-        self.callback: Callable[[], None] | None = callback
-
-    def cancel(self) -> None:
-        self.callback = None
 
 
 class VirtualClock:
@@ -77,7 +103,7 @@ class VirtualClock:
         self._start_ns = start_ns
         self._elapsed_ns = 0
         self._order = itertools.count()
-        self._timers: list[tuple[int, int, _VirtualTimer]] = []  # a heap by time due
+        self._timers: list[tuple[int, int, _Call]] = []  # a heap by time due
 
     def now_ns(self) -> int:
         """Return Unix time in nanoseconds."""
@@ -90,7 +116,7 @@ class VirtualClock:
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call back when `advance` has moved past."""
         due = self._elapsed_ns + max(1, round(seconds * 1e9))  # time moves, or a loop never ends
-        timer = _VirtualTimer(callback)
+        timer = _Call(callback)
         heapq.heappush(self._timers, (due, next(self._order), timer))
         return timer
 

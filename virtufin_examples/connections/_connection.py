@@ -359,9 +359,9 @@ class Connection:
         stopped = self._patrol.look(epoch)
         if stopped is not None:
             self.noted(stopped.error_type, stopped.reason)
-        line = next((line for line in self._lines if line.current is epoch), None)
-        if line is not None and self.spec.auto_reconnect:
-            self._treat(epoch, line.silence)
+        for line in self._lines:
+            if line.current is epoch and self.spec.auto_reconnect:
+                self._treat(epoch, line.silence)
 
     def wants_successor(self, epoch: Epoch, reason: str) -> None:
         """Replace a socket that will end by plan."""
@@ -395,17 +395,17 @@ class Connection:
 
     def _treat(self, epoch: Epoch, silence: Silence) -> None:
         """Do something about what was confirmed and does not come."""
-        quiet = f"no data for {silence.seconds(self._clock.monotonic()):.0f} s"
-        match self._patrol.remedy(epoch, silence):
-            case Remedy.REPLACE:
-                epoch.end(Ending(quiet, "DataStopped"), GOING_AWAY)
-            case Remedy.ASK_AGAIN:
-                self._spawn(self._ask_again([epoch], quiet), "ask")
-            case Remedy.NONE:
-                symbols = self._patrol.symbols_to_ask_for(epoch)
-                if symbols:
-                    why = f"nothing of {', '.join(symbols[:_NAMED])}"
-                    self._spawn(self._ask_again(self._sharing.up, why), "ask")
+        quiet_seconds = silence.seconds(self._clock.monotonic())
+        remedy = self._patrol.remedy(epoch, silence)
+        if remedy is Remedy.NONE:
+            symbols = self._patrol.symbols_to_ask_for(epoch)
+            if symbols:
+                why = f"nothing of {', '.join(symbols[:_NAMED])}"
+                self._spawn(self._ask_again(self._sharing.up, why), "ask")
+        elif remedy is Remedy.REPLACE:
+            epoch.end(Ending(f"no data for {quiet_seconds:.0f} s", "DataStopped"), GOING_AWAY)
+        else:
+            self._spawn(self._ask_again([epoch], f"no data for {quiet_seconds:.0f} s"), "ask")
 
     async def _ask_again(self, epochs: Sequence[Epoch], why: str) -> None:
         """Send the whole subscription again: what is there already is left as it is by the venue."""

@@ -8,7 +8,7 @@ holiday, a halt) sees four of either an hour at the most.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from virtufin_examples.connections._backoff import STABLE_SECONDS
 from virtufin_examples.connections._watchdog import STALLED_SECONDS
@@ -116,8 +116,11 @@ class QuietSymbols:
     def __init__(self) -> None:
         self._due: dict[str, tuple[float, float]] = {}  # name: when, and the pause after it
 
-    def due(self, now: float, stopped: Iterable[str], unseen: Iterable[str]) -> tuple[str, ...]:
+    def due(self, now: float, stopped: Collection[str], unseen: Collection[str]) -> tuple[str, ...]:
         """Return those whose time has come."""
+        if not (stopped or unseen):  # nearly always
+            self._due.clear()
+            return ()
         quiet = dict.fromkeys(unseen, now + FIRST_SECONDS) | dict.fromkeys(stopped, now)
         self._due = {name: self._due.get(name, (first, 2 * FIRST_SECONDS)) for name, first in quiet.items()}
         due = tuple(name for name, (when, _) in self._due.items() if when <= now)

@@ -437,7 +437,7 @@ class TopicPublisher:
     async def _heartbeat(self, kind: str) -> None:
         sources = tuple(self._sources.values()) or ((self._leaving,) if self._leaving is not None else ())
         beats = tuple(
-            source.beat(self.published(source.id).sequence)
+            source.beat(_last_sequence(self._sent.get(source.id, _NOTHING)))
             for source in sources
             if source.id not in self._fenced
         )
@@ -472,6 +472,10 @@ class TopicPublisher:
             await self._clock.sleep(HEARTBEAT_SECONDS)
             self._beat = self._beat or "beat"
             self._wake.set()
+
+
+def _last_sequence(sent: Mark | StreamItem) -> int:
+    return sent.last_sequence if isinstance(sent, FrameRun) else sent.sequence
 
 
 def _mark(sent: Mark | StreamItem) -> Mark:
