@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,19 @@ def a_frame(
     sequence: int, *, connection: str = "c", epoch: int = 1, received_ns: int = 1000, **more
 ) -> Frame:
     return Frame("ticks", connection, epoch, sequence, received_ns, b"x%d" % sequence, **more)
+
+
+KEPT = [
+    a_frame(1, flags=FrameFlag.SIMULATED, venue_sequence=7, connection_url="wss://x"),
+    a_frame(2, received_ns=1005, connection_url="wss://x"),
+    a_frame(9, connection="d", epoch=3, received_ns=990, flags=FrameFlag.BINARY | FrameFlag.BACKFILL),
+]
+
+
+def test_a_batch_of_format_1_is_read() -> None:
+    data = (Path(__file__).parent / "batches" / "v1.batch").read_bytes()
+    assert decode_batch("ticks", data) == KEPT
+    assert parsed(data).format_version == 1
 
 
 def parsed(data: bytes) -> frames_pb2.FrameBatch:

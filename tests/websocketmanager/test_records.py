@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.websocketmanager.fakes import MemoryBus
@@ -13,13 +15,37 @@ from virtufin_examples.websocketmanager._index import ConnectionIndex
 from virtufin_examples.websocketmanager._records import (
     RECORD_PREFIX,
     ConnectionRecord,
+    HandshakeEntry,
     Progress,
+    PublishRecord,
     RecordKeeper,
+    RecordVersionError,
     decode_record,
 )
 from virtufin_examples.websocketmanager.spool import Mark
 
 KEY = RECORD_PREFIX + "c"
+FIXTURES = Path(__file__).parent / "fixtures"
+KEPT = ConnectionRecord(
+    id="c",
+    url="wss://venue.example/feed",
+    instance_id="host-1",
+    holder="host-1-5f0c2a9e",
+    auto_reconnect=True,
+    connector="alpaca",
+    options={"redundancy": "2"},
+    tags={"run": "1"},
+    owner="w",
+    lease_seconds=60,
+    epoch=3,
+    reserved=2_000_000,
+    last_sequence=1_000_017,
+    last_received_ns=1_700_000_000_000_000_001,
+    saved_ns=1_700_000_001_000_000_000,
+    handshake=(HandshakeEntry('{"key":"${secret:venue/key}"}', json=True), HandshakeEntry("ping")),
+    restorable=True,
+    publish=PublishRecord("t", "batch", "spool", "companion"),
+)
 
 
 def keeper(bus, clock, record=None, **parts) -> RecordKeeper:
@@ -181,3 +207,19 @@ async def test_the_index_survives_rivals():
     await indexes[0].remove("nothing")
     assert sorted(await indexes[1].ids()) == ["0", "1", "2", "4", "5", "6", "7"]
     assert await ConnectionIndex(bus, "other").ids() == []
+
+
+def test_a_record_of_format_1_is_read():
+    assert decode_record((FIXTURES / "connection-1.json").read_bytes()) == KEPT
+
+
+def test_a_record_of_before_there_was_a_format_is_read():
+    without = {**msgspec.to_builtins(KEPT)}
+    del without["format_version"]
+    assert decode_record(msgspec.json.encode(without)) == KEPT
+
+
+def test_a_newer_format_is_refused_with_both_versions_named():
+    newer = {**msgspec.to_builtins(KEPT), "format_version": 2, "handshake": "of another kind"}
+    with pytest.raises(RecordVersionError, match="format version 2, this program reads up to 1"):
+        decode_record(msgspec.json.encode(newer))

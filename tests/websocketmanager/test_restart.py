@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import httpx
 import msgspec
 
 from tests.websocketmanager.fakes import MemoryBus
@@ -19,6 +20,8 @@ from virtufin_examples.connections import (
 )
 from virtufin_examples.frames import decode_batch
 from virtufin_examples.websocketmanager import WebSocketManagerService
+from virtufin_examples.websocketmanager._index import INDEX_KEY
+from virtufin_examples.websocketmanager._records import RECORD_PREFIX
 
 URL = "wss://venue.example/feed"
 
@@ -120,6 +123,26 @@ async def test_what_cannot_be_restored_is_forgotten_and_reported():
         "websocketmanager.connections",
         "websocketmanager.connections.platform",
     }
+
+
+async def test_a_connection_of_a_newer_program_is_left_to_it_and_named():
+    world = World()
+    async with world.running() as (stub, _, _):
+        connection_id, _ = await _feed(world, stub)
+    key = RECORD_PREFIX + connection_id
+    newer = msgspec.json.encode(
+        {**msgspec.json.decode(world.bus.state[key][0]), "format_version": 2, "epoch": {"of": "another kind"}}
+    )
+    world.bus.state[key] = (newer, 1)
+
+    async with world.running() as (stub, addresses, _):
+        assert not (await stub.List(pb.ListConnectionsRequest())).connections
+        async with httpx.AsyncClient() as client:
+            ready = (await client.get(f"http://{addresses.http}/health/ready")).json()
+    why = f"{connection_id}: the record has format version 2, this program reads up to 1"
+    assert ready["checks"]["skipped records"] == why
+    assert world.bus.state[key][0] == newer
+    assert msgspec.json.decode(world.bus.state[INDEX_KEY][0]) == [connection_id]
 
 
 async def test_instances_with_names_restore_their_own():

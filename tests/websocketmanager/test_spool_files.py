@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.frames.runs import flat
-from tests.websocketmanager.fixtures.make_spool import DONE, FOLDER, HEADER, ITEMS
+from tests.websocketmanager.fixtures.make_spool import DONE, HEADER, HEADERS, ITEMS, folder
 from tests.websocketmanager.spooling import frame
 from virtufin_examples.frames import Gap
 from virtufin_examples.websocketmanager.spool import _disk, _format, _holding
@@ -332,14 +332,14 @@ def test_how_far_each_connection_was_published_is_found_again(tmp_path):
     second.close()
 
 
-def test_a_spool_of_release_1_is_taken_over_where_it_stopped(tmp_path):
-    folder = tmp_path / "platform" / "holder" / "books-0123456789abcdef"
-    shutil.copytree(FOLDER, folder)
+@pytest.mark.parametrize("version", HEADERS)
+def test_a_spool_of_each_format_is_taken_over_where_it_stopped(tmp_path, version):
+    shutil.copytree(folder(version), tmp_path / "platform" / "holder" / "books-0123456789abcdef")
     holding = Holding(tmp_path, 1 << 20, "two")
     (recovered,) = holding.open("platform")
     entries = recovered.files.read().entries
     assert [item for entry in entries for item in flat(entry.items)] == ITEMS[DONE:]
-    assert recovered.files.header == HEADER
+    assert recovered.files.header == HEADERS[version]
     assert recovered.holders == {"holder"}
     assert {name: mark.sequence for name, mark in recovered.marks.items()} == {"c1": 11, "c2": 1}
     recovered.files.release(entries[-1].end)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.frames.runs import flat
-from tests.websocketmanager.fixtures.make_spool import FOLDER, HEADER, ITEMS
+from tests.websocketmanager.fixtures.make_spool import HEADER, HEADERS, ITEMS, folder
 from tests.websocketmanager.spooling import frame, marker
 from virtufin_examples.frames import Restored, Stale
 from virtufin_examples.websocketmanager.spool import _format
@@ -143,10 +143,11 @@ def test_an_unknown_kind_of_record_is_refused():
         decode_record(_format.Record(2, b"{]", 0, record.end))
 
 
-def test_a_spool_of_release_1_is_read():
-    data = (FOLDER / "0000000000000001.segment").read_bytes()
+@pytest.mark.parametrize("version", HEADERS)
+def test_a_segment_of_each_format_is_read(version):
+    data = (folder(version) / "0000000000000001.segment").read_bytes()
     header, begin = decode_header(data)
     found = scan(data[begin:], begin)
-    assert header == HEADER
+    assert (data[8], header) == (version, HEADERS[version])
     assert not found.problem
     assert flat(item for record in found.records for item in decode_record(record)) == ITEMS

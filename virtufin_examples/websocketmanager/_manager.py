@@ -36,6 +36,7 @@ from virtufin_examples.websocketmanager._records import (
     RECORD_PREFIX,
     ConnectionRecord,
     RecordKeeper,
+    RecordVersionError,
     decode_record,
 )
 from virtufin_examples.websocketmanager._shard import Shard
@@ -103,6 +104,8 @@ class ConnectionManager:
         self._connections: dict[str, ManagedConnection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.restored = asyncio.Event()
+        self.unreadable: dict[str, str] = {}
+        """Connections that a newer program opened, and why they are not restored: they are left to it."""
         """Set when all connections of the last process are in the table; calls are taken earlier."""
 
     def all(self) -> tuple[ManagedConnection, ...]:
@@ -283,7 +286,7 @@ class ConnectionManager:
         entry = await self._bus.get_state(RECORD_PREFIX + connection_id)
         try:
             return decode_record(entry.value).holder if entry is not None else ""
-        except msgspec.DecodeError:  # restoring reports it
+        except (msgspec.DecodeError, RecordVersionError):  # restoring reports it
             return ""
 
     async def _restore(self, connection_id: str) -> None:
@@ -294,6 +297,10 @@ class ConnectionManager:
             return
         try:
             record = decode_record(entry.value)
+        except RecordVersionError as error:  # its own program may come back
+            _log.error("connection not restored", connection_id=connection_id, error=str(error))
+            self.unreadable[connection_id] = error.message
+            return
         except msgspec.DecodeError as error:
             _log.error("record cannot be read", connection_id=connection_id, error=str(error))
             await self._index.remove(connection_id)

@@ -12,12 +12,18 @@ import structlog
 
 from virtufin_examples.bus import Bus
 from virtufin_examples.connections import BLOCK_SIZE, LOW_WATER, Clock, Grant, HandshakeMessage
-from virtufin_examples.errors import ConflictError, VirtufinError
+from virtufin_examples.errors import ConflictError, PreconditionError, VirtufinError
 from virtufin_examples.websocketmanager.spool import Mark
 
 RECORD_PREFIX = "websocketmanager.connection."
+FORMAT_VERSION = 1
+"""Raised when a program of before could misread a record."""
 _RETRY_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
+
+
+class RecordVersionError(PreconditionError):
+    """A newer program wrote the record."""
 
 
 class HandshakeEntry(msgspec.Struct, frozen=True):
@@ -47,6 +53,7 @@ class ConnectionRecord(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     url: str
     instance_id: str
+    format_version: int = FORMAT_VERSION
     holder: str = ""
     auto_reconnect: bool = False
     connector: str = ""
@@ -237,5 +244,18 @@ class RecordKeeper:
 
 
 def decode_record(value: bytes) -> ConnectionRecord:
-    """Return a stored record; raises `msgspec.DecodeError` for what is none."""
+    """Return a stored record; raises `msgspec.DecodeError` for what is none.
+
+    Raises `RecordVersionError`, naming both versions, for one of a newer format.
+    """
+    version = msgspec.json.decode(value, type=_Version).format_version
+    if version > FORMAT_VERSION:
+        raise RecordVersionError(
+            f"the record has format version {version}, this program reads up to {FORMAT_VERSION}",
+            hint="run the version that wrote it, or delete the record to give the connection up",
+        )
     return msgspec.json.decode(value, type=ConnectionRecord)
+
+
+class _Version(msgspec.Struct, frozen=True):
+    format_version: int = FORMAT_VERSION

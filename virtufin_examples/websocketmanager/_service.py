@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 import uuid
 
@@ -108,7 +109,7 @@ class WebSocketManagerService:
             settings,
             WebSocketManagerServicer(self._manager, instance_id),
             registry=registry,
-            readiness=lambda: Readiness(ready=True, checks={"spool": hub.problem or "ok"}),
+            readiness=functools.partial(_readiness, hub, self._manager),
         )
         if shard.number == 1:
             await require_all_shards(bus, settings.instance_id, shard)
@@ -129,3 +130,10 @@ class WebSocketManagerService:
         await self._manager.stop()
         await self._lifecycle.stop(_LIFECYCLE_FLUSH_SECONDS)
         self._chassis = None
+
+
+def _readiness(hub: PublisherHub, manager: ConnectionManager) -> Readiness:
+    checks = {"spool": hub.problem or "ok"}
+    if manager.unreadable:
+        checks["skipped records"] = ", ".join(f"{name}: {why}" for name, why in manager.unreadable.items())
+    return Readiness(ready=True, checks=checks)
