@@ -50,6 +50,10 @@ class _Call:
     def cancel(self) -> None:
         self.callback = None
 
+    def __call__(self) -> None:
+        if self.callback is not None:
+            self.callback()
+
 
 class SystemClock:
     """The machine's clocks, for one event loop at a time."""
@@ -82,8 +86,7 @@ class SystemClock:
 
     def _call(self, loop: asyncio.AbstractEventLoop, slot: int) -> None:
         for call in self._slots.pop(slot):
-            if call.callback is not None:
-                loop.call_soon(call.callback)
+            loop.call_soon(call)
 
     async def sleep(self, seconds: float) -> None:
         """Wait on the event loop."""
@@ -144,7 +147,7 @@ class VirtualClock:
             due, _, timer = heapq.heappop(self._timers)
             self._elapsed_ns = max(self._elapsed_ns, due)
             if timer.callback is not None:
-                timer.callback()
+                timer()
                 await settle()
         self._elapsed_ns = until
         await settle()

@@ -136,8 +136,10 @@ class _Connection(asyncio.Protocol):
                 self._take(kind, number, body)
         except (wire.LaneError, DecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
             _log.warning("lane broken off", error=str(error))
+            self._out.clear()
             self.abort()
-        self._deliveries.deliver()
+        finally:
+            self._deliveries.deliver()
         self._flush()
 
     def eof_received(self) -> bool:
