@@ -126,6 +126,27 @@ async def test_whoever_does_not_greet_first_is_cut_off(runtime, frame):
         writer.close()
 
 
+async def test_what_was_published_before_a_publisher_broke_the_rules_is_delivered(runtime):
+    where = await address_of(runtime)
+    publisher, stream = LanePublisher(runtime), LaneStream(runtime, "ticks")
+    await stream.connect(where, "two", TOKEN)
+    await stream.open(initial("ticks"))
+    await publisher.connect(where, "one", TOKEN)
+    publisher.write(
+        wire.lane_frame(wire.PUBLISH, 1, request("ticks", b"sound").SerializeToString())
+        + wire.lane_frame(wire.WELCOME, 2, b"")
+    )
+    await asyncio.wait_for(publisher.ended.wait(), 5)
+    async with asyncio.timeout(5):
+        assert [event.data for event in await stream.next_events() or ()] == [b"sound"]
+    bus = await lane_bus(runtime)
+    await bus.publish("ticks", b"of another", content_type="text/plain")
+    async with asyncio.timeout(5):
+        assert [event.data for event in await stream.next_events() or ()] == [b"of another"]
+    await stream.close()
+    await bus.close()
+
+
 async def test_what_the_runtime_refuses_says_what_was_tried(runtime):
     bus = await lane_bus(runtime, pubsub_name="nothing")
     with pytest.raises(InvalidInputError, match="publish to ticks: pubsub nothing is not found"):
