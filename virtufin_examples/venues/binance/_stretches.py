@@ -80,12 +80,16 @@ def _followed(read: _Read) -> dict[bytes, int]:
     begins, step = (read.previous, 0) if read.previous else (read.firsts, 1)
     if any(map(operator.lt, read.lasts, read.previous)):
         raise ValueError(_PREVIOUS)
-    follow: dict[bytes, int] = {}
+    nexts: dict[bytes, list[int]] = {}  # a list of one spares the second look into the dict
     for key, begin, last in zip(read.keys, begins, read.lasts, strict=True):
-        if follow.get(key, begin) != begin:
+        due = nexts.get(key)
+        if due is None:
+            nexts[key] = [last + step]
+        elif due[0] == begin:
+            due[0] = last + step
+        else:
             raise ValueError(key)
-        follow[key] = last + step
-    return {key: end - step for key, end in follow.items()}
+    return {key: due[0] - step for key, due in nexts.items()}
 
 
 def _seen(read: _Read, key: bytes, last: int) -> Seen:
