@@ -21,6 +21,8 @@ from benchmarks._measure import Machine, table
 from benchmarks._page import write_page
 from benchmarks._plan import FULL, QUICK, figures
 from benchmarks._rounds import run_rounds
+from benchmarks.healing.__main__ import whole_way
+from benchmarks.healing._path import run_path
 from benchmarks.throughput._report import not_measured, tables
 from benchmarks.throughput._rounds import FULL_DATA, QUICK_DATA, run_data
 from virtufin_examples.client import Engine
@@ -28,6 +30,8 @@ from virtufin_examples.errors import VirtufinError
 from virtufin_examples.service import allow_many_files
 
 _MANY_WORKERS, _FEW_WORKERS = 100, 5
+_HEALING_ROUNDS, _QUICK_HEALING_ROUNDS = 5, 1
+_HEALING_FRAMES = 200_000
 _OURS = ("VIRTUFIN_", "ALPACA_", "APCA_", "DAPR_")
 _INTERRUPTED = 130  # as a shell has it
 
@@ -134,6 +138,12 @@ def _data(say: Callable[[str], object], *, quick: bool) -> _Measured:
     return {"data": found}, tables(found), not_measured(found)
 
 
+def _healing(say: Callable[[str], object], *, quick: bool) -> _Measured:
+    say("what healing costs")
+    found = run_path(_QUICK_HEALING_ROUNDS if quick else _HEALING_ROUNDS, _HEALING_FRAMES)
+    return {"healing": found}, "\n".join(whole_way(found)[0]), []
+
+
 def _control(say: Callable[[str], object], *, quick: bool) -> _Measured:
     plan = QUICK if quick else FULL
     found = figures(run_rounds(plan, say))
@@ -151,6 +161,7 @@ def _many(say: Callable[[str], object], *, quick: bool) -> _Measured:
 
 _PARTS: dict[str, Callable[..., _Measured]] = {
     "data": _data,
+    "healing": _healing,
     "control": _control,
     "workers": _many,
 }

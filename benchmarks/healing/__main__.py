@@ -33,29 +33,30 @@ def main(arguments: list[str]) -> int:
         print(_line(name, rates, "frames/s"))
     for name, cost in costs(alone).items():
         print(f"  {name:<22}costs {cost:.1%} of it")
-    print("the whole way, from a sender's socket to a subscriber in another process:")
-    missed = _show(run_path(given.rounds, given.frames))
+    lines, missed = whole_way(run_path(given.rounds, given.frames))
+    print("\n".join(lines))
     if given.docs:
         _draw_herd()
     return int(missed)
 
 
-def _show(ways: dict[str, Way]) -> bool:
-    """Print what the whole way costs; return whether a bound is missed."""
+def whole_way(ways: dict[str, Way]) -> tuple[list[str], bool]:
+    """Return what the whole way costs, a line each, and whether a bound is missed."""
+    lines = ["the whole way, from a sender's socket to a subscriber in another process:"]
     for name, way in ways.items():
-        print(_line(name, way.rates, "frames/s"))
-        print(_line("", way.processor_ns, "ns of the WebSocketManager's processor time a frame"))
+        lines.append(_line(name, way.rates, "frames/s"))
+        lines.append(_line("", way.processor_ns, "ns of the WebSocketManager's processor time a frame"))
     at_subscriber = costs({name: way.rates for name, way in ways.items()})
     of_processor = costs({name: [1 / each for each in way.processor_ns] for name, way in ways.items()})
     missed = False
     for name, cost in at_subscriber.items():
         verdict = "ok" if cost <= _BOUNDS[name] else "MISSED"
         missed = missed or verdict != "ok"
-        print(
+        lines.append(
             f"  {name:<22}costs {cost:.1%} of the frames/s, bound {_BOUNDS[name]:.0%} {verdict}; "
             f"{of_processor[name]:.1%} of what a whole processor gives the WebSocketManager"
         )
-    return missed
+    return lines, missed
 
 
 def _line(name: str, samples: Sequence[float], unit: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks._many_workers import ManyWorkers
 from benchmarks._plan import Plan
+from benchmarks.healing._path import Way
 from virtufin_examples.errors import UnavailableError
 
 
@@ -82,3 +83,15 @@ def test_arguments_that_do_not_fit_are_refused(given, said, capsys):
         command.main(given)
     assert end.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_what_healing_costs_is_a_part_with_its_bounds(monkeypatch, capsys, tmp_path):
+    ways = {"without": 100.0, "healing": 95.0, "peek on every frame": 60.0}
+    found = {name: Way([rate], [1e9 / rate]) for name, rate in ways.items()}
+    monkeypatch.setattr(command, "run_path", lambda rounds, frames: found)
+    target = tmp_path / "figures.json"
+    assert command.main(["healing", "--quick", "--json", str(target)]) == 0
+    out = capsys.readouterr().out
+    assert "costs 5.0% of the frames/s, bound 10% ok" in out
+    assert "costs 40.0% of the frames/s, bound 30% MISSED" in out
+    assert json.loads(target.read_text())["healing"]["healing"]["rates"] == [95.0]

@@ -42,6 +42,7 @@ async def runtime():
 @pytest.fixture
 async def bus(runtime):
     bus = DaprBus(target=runtime, app_id="websocketmanager")
+    assert (await bus.sidecar()).lane is not None  # as the WebSocketManager publishes
     yield bus
     await bus.close()
 

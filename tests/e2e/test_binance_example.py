@@ -60,6 +60,16 @@ def save(path: Path, symbols: list[str], **change: object) -> Path:
     return path
 
 
+def test_under_faults_the_run_says_that_every_frame_came_or_lies_in_an_announced_gap(start, file):
+    options = ("--json", "--engine", "python", "--settings", file, "--faults", "7", "--duration", "4")
+    run = start(BINANCE_SCRIPT, *options)
+    assert run.end(timeout=50) == 0, "".join(run.stderr)
+    account = run.lines[-1]["account"]
+    assert (account["closed"], account["findings"]) == (True, [])
+    assert account["faults"] > 0
+    assert account["sent"] == account["delivered"] + account["in_gaps"] > 0
+
+
 def test_edits_are_followed_without_a_gap_for_the_others(start, file):
     run = start(BINANCE_SCRIPT, "--json", "--engine", "python", "--settings", file)
     btc, eth, bnb, sol = SETTINGS["symbols"][:4]

@@ -39,6 +39,15 @@ def test_fifty_frames_from_an_empty_folder(start, engine):
     assert all(line["ok"] for line in run.events("step"))
 
 
+def test_under_faults_the_run_says_that_every_frame_came_or_lies_in_an_announced_gap(start):
+    run = start(SCRIPT, "--json", "--engine", "python", "--faults", "7", "--duration", "4")
+    assert run.end(timeout=50) == 0, "".join(run.stderr)
+    account = run.lines[-1]["account"]
+    assert (account["closed"], account["findings"]) == (True, [])
+    assert account["faults"] > 0
+    assert account["sent"] == account["delivered"] + account["in_gaps"] > 0
+
+
 def test_the_books_built_from_the_frames_are_the_simulators(
     start, simulator, simulator_environment, settings_file
 ):

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import contextlib
+import shutil
+import sqlite3
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bus.embedded.events import Clock, seeded
-from virtufin_examples.bus.embedded._storage import Change, Storage, UnlockStatus
+from virtufin_examples.bus.embedded._storage import FILE_NAME, Change, Storage, UnlockStatus
 from virtufin_examples.errors import ConflictError, UnavailableError
 
 
@@ -188,3 +193,33 @@ def test_state_behaves_like_a_dictionary_with_versions(transactions):
                 model[change.key] = change.value
         assert {key: _value(storage, key) for key in "abc"} == {key: model.get(key) for key in "abc"}
     storage.close()
+
+
+def _version(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return database.execute("PRAGMA user_version").fetchone()[0]
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_file_of_each_format_is_read_and_written_on(version, tmp_path, clock):
+    kept = Path(__file__).parent / "fixtures" / f"state-{version}.sqlite3"
+    file = tmp_path / FILE_NAME
+    shutil.copyfile(kept, file)
+    storage = Storage(tmp_path, clock)
+    (stored,) = storage.get(["a"])
+    storage.change([Change("a", b"2", etag=stored.etag)])
+    assert (stored.value, stored.etag, _value(storage, "a")) == (b"1", "0123456789abcdef", b"2")
+    assert storage.unlock("door", "me") is UnlockStatus.SUCCESS
+    storage.close()
+    assert _version(file) == 1
+
+
+def test_a_newer_format_is_refused_with_both_versions_named_and_left_as_it_is(tmp_path, clock):
+    file = tmp_path / FILE_NAME
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA user_version = 2")
+    before = file.read_bytes()
+    with pytest.raises(UnavailableError, match="format version 2, this program reads up to 1"):
+        Storage(tmp_path, clock)
+    assert file.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == [FILE_NAME]

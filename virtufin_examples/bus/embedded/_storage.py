@@ -18,6 +18,8 @@ from pathlib import Path
 from virtufin_examples.errors import ConflictError, UnavailableError
 
 FILE_NAME = "virtufin-runtime.sqlite3"
+FORMAT_VERSION = 1
+"""Kept in SQLite's `user_version`; 0 is what was written before there was one, in the same format."""
 _ETAG_BYTES = 8
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state
@@ -69,14 +71,25 @@ class Storage:
                 folder.mkdir(parents=True, exist_ok=True)
             path = ":memory:" if folder is None else str(folder / FILE_NAME)
             self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._require_version(path)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.executescript(_SCHEMA)
+            self._database.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
         except (OSError, sqlite3.Error) as error:
             raise UnavailableError(
                 f"state cannot be kept in {folder}: {error}",
                 hint="set VIRTUFIN_DATA_DIR to a folder that can be written to",
             ) from error
+
+    def _require_version(self, path: str) -> None:
+        (version,) = self._database.execute("PRAGMA user_version").fetchone()
+        if version > FORMAT_VERSION:
+            self._database.close()
+            raise UnavailableError(
+                f"the state in {path} has format version {version}, this program reads up to {FORMAT_VERSION}",
+                hint="run the version that wrote it, or set VIRTUFIN_DATA_DIR to another folder",
+            )
 
     def get(self, keys: Sequence[str]) -> list[StoredValue | None]:
         """Return the values of the keys, None where there is none in force."""
