@@ -32,8 +32,8 @@ async def test_a_call_that_is_cancelled_never_comes_and_one_that_fails_stops_no_
     loop.set_exception_handler(lambda _loop, context: failed.append(context["exception"]))
     never = clock.call_later(0.0, lambda: came.append("never"))
     clock.call_later(0.0, lambda: 1 / 0)
-    clock.call_later(0.0, lambda: by_the_one_before.cancel())
-    by_the_one_before = clock.call_later(0.0, lambda: came.append("too late"))
+    clock.call_later(0.0, lambda: [each.cancel() for each in by_the_one_before])
+    by_the_one_before = [clock.call_later(0.0, lambda: came.append("too late"))]
     clock.call_later(0.0, done.set)
     never.cancel()
     monkeypatch.undo()

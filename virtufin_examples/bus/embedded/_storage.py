@@ -87,7 +87,8 @@ class Storage:
         if version > FORMAT_VERSION:
             self._database.close()
             raise UnavailableError(
-                f"the state in {path} has format version {version}, this program reads up to {FORMAT_VERSION}",
+                f"the state in {path} has format version {version}, "
+                f"this program reads up to {FORMAT_VERSION}",
                 hint="run the version that wrote it, or set VIRTUFIN_DATA_DIR to another folder",
             )
 
