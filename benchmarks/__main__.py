@@ -21,8 +21,8 @@ from benchmarks._measure import Machine, table
 from benchmarks._page import write_page
 from benchmarks._plan import FULL, QUICK, figures
 from benchmarks._rounds import run_rounds
-from benchmarks.healing.__main__ import whole_way
 from benchmarks.healing._path import run_path
+from benchmarks.healing._report import whole_way
 from benchmarks.throughput._report import not_measured, tables
 from benchmarks.throughput._rounds import FULL_DATA, QUICK_DATA, run_data
 from virtufin_examples.client import Engine

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 from benchmarks.healing._cost import costs, frames_a_second
 from benchmarks.healing._herd import run_herd
-from benchmarks.healing._path import Way, run_path
+from benchmarks.healing._path import run_path
 from benchmarks.healing._plot import herd_svg
+from benchmarks.healing._report import samples_line, whole_way
 from virtufin_examples.venues import Budget
 
-_BOUNDS = {"healing": 0.10, "peek on every frame": 0.30}
 _ROUNDING_SECONDS = 1e-3  # of the attempts as they are written down
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -30,7 +28,7 @@ def main(arguments: list[str]) -> int:
     print("the link alone, from a read to an encoded batch, in one process:")
     alone = frames_a_second(given.rounds)
     for name, rates in alone.items():
-        print(_line(name, rates, "frames/s"))
+        print(samples_line(name, rates, "frames/s"))
     for name, cost in costs(alone).items():
         print(f"  {name:<22}costs {cost:.1%} of it")
     lines, missed = whole_way(run_path(given.rounds, given.frames))
@@ -38,29 +36,6 @@ def main(arguments: list[str]) -> int:
     if given.docs:
         _draw_herd()
     return int(missed)
-
-
-def whole_way(ways: dict[str, Way]) -> tuple[list[str], bool]:
-    """Return what the whole way costs, a line each, and whether a bound is missed."""
-    lines = ["the whole way, from a sender's socket to a subscriber in another process:"]
-    for name, way in ways.items():
-        lines.append(_line(name, way.rates, "frames/s"))
-        lines.append(_line("", way.processor_ns, "ns of the WebSocketManager's processor time a frame"))
-    at_subscriber = costs({name: way.rates for name, way in ways.items()})
-    of_processor = costs({name: [1 / each for each in way.processor_ns] for name, way in ways.items()})
-    missed = False
-    for name, cost in at_subscriber.items():
-        verdict = "ok" if cost <= _BOUNDS[name] else "MISSED"
-        missed = missed or verdict != "ok"
-        lines.append(
-            f"  {name:<22}costs {cost:.1%} of the frames/s, bound {_BOUNDS[name]:.0%} {verdict}; "
-            f"{of_processor[name]:.1%} of what a whole processor gives the WebSocketManager"
-        )
-    return lines, missed
-
-
-def _line(name: str, samples: Sequence[float], unit: str) -> str:
-    return f"  {name:<22}{median(samples):>12,.0f} {unit} ({min(samples):,.0f} to {max(samples):,.0f})"
 
 
 def _draw_herd() -> None:

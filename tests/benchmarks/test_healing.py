@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from benchmarks.healing import __main__ as healing
 from benchmarks.healing._path import WAYS, Way
+from benchmarks.healing._report import whole_way
 from benchmarks.throughput._contenders import run_ours
 from benchmarks.throughput._field import Load, open_field
 from benchmarks.throughput.sender import QUESTION, depth_frames
@@ -45,5 +45,5 @@ async def test_the_books_come_to_the_subscriber_with_every_number_followed(tmp_p
 @pytest.mark.parametrize(("peek", "missed"), [(71.0, False), (69.0, True)])
 def test_a_cost_above_its_bound_is_missed(peek, missed):
     ways = {"without": 100.0, "healing": 91.0, "peek on every frame": peek}
-    lines, found = healing.whole_way({name: Way([rate], [1e9 / rate]) for name, rate in ways.items()})
+    lines, found = whole_way({name: Way([rate], [1e9 / rate]) for name, rate in ways.items()})
     assert (found, any("MISSED" in line for line in lines)) == (missed, missed)

@@ -23,6 +23,17 @@ from tests.programs import (
 
 __all__ = ["ROOT", "SCRIPT", "control", "eventually_none", "processes_in"]
 
+UNDER_FAULTS = ("--json", "--engine", "python", "--faults", "7", "--duration", "4")
+
+
+def closes_its_account(run: Program) -> None:
+    """Wait for the end of a run under faults: every frame came, or lies in an announced gap."""
+    assert run.end(timeout=50) == 0, "".join(run.stderr)
+    account = run.lines[-1]["account"]
+    assert (account["closed"], account["findings"]) == (True, [])
+    assert account["faults"] > 0
+    assert account["sent"] == account["delivered"] + account["in_gaps"] > 0
+
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:

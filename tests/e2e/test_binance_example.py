@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT, processes_in
+from tests.e2e.conftest import ROOT, UNDER_FAULTS, closes_its_account, processes_in
 from tests.programs import BINANCE_SCRIPT, Program
 
 SETTINGS = json.loads((ROOT / "settings" / "settings.binance.json").read_text())
@@ -61,13 +61,7 @@ def save(path: Path, symbols: list[str], **change: object) -> Path:
 
 
 def test_under_faults_the_run_says_that_every_frame_came_or_lies_in_an_announced_gap(start, file):
-    options = ("--json", "--engine", "python", "--settings", file, "--faults", "7", "--duration", "4")
-    run = start(BINANCE_SCRIPT, *options)
-    assert run.end(timeout=50) == 0, "".join(run.stderr)
-    account = run.lines[-1]["account"]
-    assert (account["closed"], account["findings"]) == (True, [])
-    assert account["faults"] > 0
-    assert account["sent"] == account["delivered"] + account["in_gaps"] > 0
+    closes_its_account(start(BINANCE_SCRIPT, *UNDER_FAULTS, "--settings", file))
 
 
 def test_edits_are_followed_without_a_gap_for_the_others(start, file):

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.e2e.conftest import ROOT, SCRIPT, control
+from tests.e2e.conftest import ROOT, SCRIPT, UNDER_FAULTS, closes_its_account, control
 from tests.workers.variants import WITHOUT_SEND_RAW
 from virtufin_examples.client import ApiClient, Engine, FeedSettings, Step, open_feed
 from virtufin_examples.errors import VirtufinError
@@ -40,12 +40,7 @@ def test_fifty_frames_from_an_empty_folder(start, engine):
 
 
 def test_under_faults_the_run_says_that_every_frame_came_or_lies_in_an_announced_gap(start):
-    run = start(SCRIPT, "--json", "--engine", "python", "--faults", "7", "--duration", "4")
-    assert run.end(timeout=50) == 0, "".join(run.stderr)
-    account = run.lines[-1]["account"]
-    assert (account["closed"], account["findings"]) == (True, [])
-    assert account["faults"] > 0
-    assert account["sent"] == account["delivered"] + account["in_gaps"] > 0
+    closes_its_account(start(SCRIPT, *UNDER_FAULTS))
 
 
 def test_the_books_built_from_the_frames_are_the_simulators(

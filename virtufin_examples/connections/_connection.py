@@ -402,10 +402,12 @@ class Connection:
             if symbols:
                 why = f"nothing of {', '.join(symbols[:_NAMED])}"
                 self._spawn(self._ask_again(self._sharing.up, why), "ask")
-        elif remedy is Remedy.REPLACE:
-            epoch.end(Ending(f"no data for {quiet_seconds:.0f} s", "DataStopped"), GOING_AWAY)
+            return
+        quiet = f"no data for {quiet_seconds:.0f} s"
+        if remedy is Remedy.REPLACE:
+            epoch.end(Ending(quiet, "DataStopped"), GOING_AWAY)
         else:
-            self._spawn(self._ask_again([epoch], f"no data for {quiet_seconds:.0f} s"), "ask")
+            self._spawn(self._ask_again([epoch], quiet), "ask")
 
     async def _ask_again(self, epochs: Sequence[Epoch], why: str) -> None:
         """Send the whole subscription again: what is there already is left as it is by the venue."""

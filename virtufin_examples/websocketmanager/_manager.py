@@ -104,9 +104,9 @@ class ConnectionManager:
         self._connections: dict[str, ManagedConnection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.restored = asyncio.Event()
+        """Set when all connections of the last process are in the table; calls are taken earlier."""
         self.unreadable: dict[str, str] = {}
         """Connections that a newer program opened, and why they are not restored: they are left to it."""
-        """Set when all connections of the last process are in the table; calls are taken earlier."""
 
     def all(self) -> tuple[ManagedConnection, ...]:
         """Return all connections."""

@@ -74,20 +74,20 @@ class _Deliveries:
     """
 
     def __init__(self) -> None:
-        self._due: list[_Connection] = []
+        self._due: dict[_Connection, None] = {}  # each once, in order
         self._waits = False
 
     def add(self, connection: _Connection) -> None:
         if not self._due and not self._waits:
             asyncio.get_running_loop().call_soon(self.deliver)
-        self._due.append(connection)
+        self._due[connection] = None
 
     def hold(self) -> None:
         self._waits = True
 
     def deliver(self) -> None:
         self._waits = False
-        due, self._due = self._due, []
+        due, self._due = self._due, {}
         for connection in due:
             connection.deliver()
 
@@ -115,7 +115,6 @@ class _Connection(asyncio.Protocol):
         self._app_id: str | None = None
         self._subscription: Subscription | None = None
         self._out: list[bytes] = []
-        self._waking = False
         self._writing_paused = False
         self._retry: asyncio.TimerHandle | None = None
         self._waiting: dict[str, deque[_Waiting]] = {}
@@ -272,13 +271,10 @@ class _Connection(asyncio.Protocol):
 
     def _wake(self) -> None:
         """Deliver soon: what came together goes out in one write."""
-        if not self._waking:
-            self._waking = True
-            self._deliveries.add(self)
+        self._deliveries.add(self)
 
     def deliver(self) -> None:
         """Write what the subscription has."""
-        self._waking = False
         subscription = self._subscription
         if subscription is None or self._transport is None or self._transport.is_closing():
             return
