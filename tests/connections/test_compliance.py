@@ -506,7 +506,7 @@ async def test_12_a_compressed_message_is_refused_and_never_inflated(opcode, win
 # --- what a subscriber sees of it ---
 
 
-@pytest.mark.parametrize(
+VIOLATIONS = pytest.mark.parametrize(
     ("bad", "code"),
     [
         (frame(TEXT, b"*", reserved=2), PROTOCOL_ERROR),
@@ -517,6 +517,9 @@ async def test_12_a_compressed_message_is_refused_and_never_inflated(opcode, win
     ],
     ids=["reserved bit", "opcode", "close code", "no UTF-8", "too large"],
 )
+
+
+@VIOLATIONS
 async def test_a_violation_is_a_gap_of_its_own_cause_and_the_feed_goes_on(bad, code):
     async with new_world() as world, RawServer() as server:
         world.network, world.clock = PicowsNetwork(), SystemClock()
@@ -534,3 +537,29 @@ async def test_a_violation_is_a_gap_of_its_own_cause_and_the_feed_goes_on(bad, c
         (gap,) = world.gaps
         assert (gap.cause, gap.epoch_before, gap.epoch_after, gap.ended) == (Cause.PROTOCOL, 1, 2, True)
         await connection.close()
+
+
+@VIOLATIONS
+async def test_a_violation_on_one_connection_is_noticed_by_no_other(bad, code):
+    network, clock = PicowsNetwork(), SystemClock()
+    async with new_world() as one, new_world() as other, RawServer() as server:
+        peers, connections = [], []
+        for world in (one, other):
+            world.network, world.clock = network, clock
+            connection = world.connection(url=server.url, randomness=lambda: 0.0)
+            await connection.start()
+            connection.publish_to(world)
+            connections.append(connection)
+            peers.append(await server.accept())
+        await peers[1].send(frame(TEXT, b"1"), frame(TEXT, b"2, its ", final=False))
+        await peers[0].send(frame(TEXT, b"before"), bad)
+        assert await peers[0].closed() == code
+        successor = await server.accept()
+        await successor.send(frame(TEXT, b"again"), close_frame(1000))
+        await successor.closed()
+        await peers[1].send(frame(CONTINUATION, b"rest"), close_frame(1000))
+        assert await peers[1].closed() == 1000  # what it sent before has been read by then
+        assert (one.frames, other.frames) == (["before", "again"], ["1", "2, its rest"])
+        assert ([gap.cause for gap in one.gaps], other.gaps) == ([Cause.PROTOCOL], [])
+        for connection in connections:
+            await connection.close()
