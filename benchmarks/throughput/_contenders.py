@@ -33,12 +33,12 @@ async def run_ours(
     encoding: str = "batch",
     topics: int = 1,
     subscribers: int = 1,
-    latency: bool = False,
+    latency_of: int = 0,
     look: Callable[[int], object] | None = None,
     steps: Sequence[int] = (),
     upstream: Upstream = Upstream(),  # noqa: B008 - frozen
 ) -> Outcome:
-    """Sender, WebSocketManager, embedded runtime, `subscribe()`.
+    """Sender, WebSocketManager, embedded runtime, `subscribe()`; the latency of every so many frames.
 
     `look` is called with the number of connections, all open and idle: at each of `steps` on the way up, and
     before the frames come. With it they are not closed one by one: the platform is to end.
@@ -47,7 +47,7 @@ async def run_ours(
     words = ["--dapr", field.runtime, "--topics", ",".join(names), "--frames", str(load.frames)]
     async with AsyncExitStack() as stack:
         readers = [
-            await stack.enter_async_context(running(READER, *words, "--latency", str(int(latency))))
+            await stack.enter_async_context(running(READER, *words, "--latency", str(latency_of)))
             for _ in range(subscribers)
         ]
         sender, port = await stack.enter_async_context(sending(load))

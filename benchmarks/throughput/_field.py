@@ -212,9 +212,11 @@ async def finish(
     for pid, was in before.items():
         name = program(command_line(pid))
         used[name] = used.get(name, 0) + processor_ns(pid) - was
-    lost = sum(read.lost for read in reads)
-    if lost:
-        raise PreconditionError(f"{lost} of {load.frames} frames of {load.size} bytes were lost")
+    lost, missing = sum(read.lost for read in reads), sum(read.missing for read in reads)
+    if lost or missing:
+        raise PreconditionError(
+            f"{missing} of {load.frames} frames of {load.size} bytes never came, {lost} gaps or out of turn"
+        )
     ended_ns = max(read.ended_ns for read in reads)
     return Outcome(load.frames, (ended_ns - began_ns) / 1e9, used, reads[-1])
 

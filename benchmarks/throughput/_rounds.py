@@ -187,7 +187,7 @@ async def _latencies(
         for each in found:
             load = Load(150, CHUNK, int(each.rate * plan.latency_seconds), rate=each.rate)
             try:
-                read = (await run_ours(field, load, latency=True)).read or Read()
+                read = (await run_ours(field, load, latency_of=1)).read or Read()
             except (VirtufinError, OSError) as error:
                 problems.append(f"latency at {each.rate} frames/s, round {number + 1}: {error}")
                 continue

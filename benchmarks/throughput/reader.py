@@ -2,6 +2,7 @@
 
 `python -m benchmarks.throughput.reader --dapr HOST:PORT --topics T[,T] --frames N [--bare] [--latency 1]`
 says "ready", then a `Read` line: one, or with `--every SECONDS` one for each such span and one at the end.
+The end is the last frame, or that frames came and then none for `--quiet` seconds.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Read(msgspec.Struct, frozen=True):
     ended_ns: int = 0
     lost: int = 0
     """Gaps that were told, and frames that came out of turn."""
+    missing: int = 0
+    """Frames that never came."""
     last: bool = True
     from_receipt_us: list[float] = []
     from_due_us: list[float] = []
@@ -46,35 +49,29 @@ class _Count:
 
     def add(self, items: list[object]) -> None:
         """Count items as a callback gets them, one after the other."""
-        if not self._latency_of:
-            sequences = self._sequences
-            for item in items:
-                if type(item) is Frame:
-                    self.frames += 1
-                    connection = item.connection_id
-                    if item.sequence != sequences.get(connection, 0) + 1:
-                        self.lost += 1
-                    sequences[connection] = item.sequence
-                elif isinstance(item, Gap):
-                    self.lost += 1
-            return
+        frames, latency_of, sequences = self.frames, self._latency_of, self._sequences
         for item in items:
             if type(item) is Frame:
-                self.frames += 1
-                if self.frames % self._latency_of:
-                    continue
-                now_ns = time.time_ns()
-                self._receipt_ns.append(now_ns - item.received_ns)
-                self._due_ns.append(now_ns - int(item.data[DUE]))
+                frames += 1
+                connection = item.connection_id
+                if item.sequence != sequences.get(connection, 0) + 1:
+                    self.lost += 1
+                sequences[connection] = item.sequence
+                if latency_of and not frames % latency_of:
+                    now_ns = time.time_ns()
+                    self._receipt_ns.append(now_ns - item.received_ns)
+                    self._due_ns.append(now_ns - int(item.data[DUE]))
             elif isinstance(item, Gap):
                 self.lost += 1
+        self.frames = frames
 
-    def take(self, *, last: bool) -> Read:
+    def take(self, *, last: bool, missing: int = 0) -> Read:
         """Return what was counted, and begin anew."""
         read = Read(
             self.frames,
             time.monotonic_ns(),
             self.lost,
+            missing,
             last,
             _percentiles(self._receipt_ns),
             _percentiles(self._due_ns),
@@ -121,8 +118,14 @@ async def _read_ours(given: argparse.Namespace) -> None:
                     _say(count.take(last=False))
 
         tasks = [asyncio.ensure_future(read(each.batches())) for each in subscriptions]  # type: ignore[arg-type]
-        await ended.wait()
-        _say(count.take(last=True))
+        before = given.frames
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), given.quiet)
+            if left == before < given.frames:
+                break
+            before = left
+        _say(count.take(last=True, missing=max(0, left)))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -155,6 +158,7 @@ if __name__ == "__main__":
     parser.add_argument("--bare", action="store_true", help="single messages, by the generated stubs alone")
     parser.add_argument("--latency", type=int, default=0, help="of every so many frames; 0: of none")
     parser.add_argument("--every", type=float, default=0.0)
+    parser.add_argument("--quiet", type=float, default=10.0)
     arguments = parser.parse_args()
     asyncio.run(_read_bare(arguments) if arguments.bare else _read_ours(arguments))
     sys.stdin.read()

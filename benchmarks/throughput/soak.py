@@ -58,7 +58,8 @@ def verdicts(spans: Sequence[Span], sent: int) -> dict[str, str]:
 async def soak(field: Field, minutes: float, say: Callable[[str], object]) -> tuple[list[Span], int]:
     """Return the spans and how many frames were sent."""
     fastest = [
-        (await run_ours(field, Load(150, _CHUNK, _MAXIMUM_FRAMES), latency=True)).rate for _ in range(3)
+        (await run_ours(field, Load(150, _CHUNK, _MAXIMUM_FRAMES), latency_of=_LATENCY_OF)).rate
+        for _ in range(3)
     ]
     rate = int(median(fastest) / 2)
     say(f"{rate:,} frames/s, half of {median(fastest):,.0f}, for {minutes:g} minutes")

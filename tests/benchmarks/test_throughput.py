@@ -21,14 +21,14 @@ from benchmarks.throughput._contenders import (
     OURS_FRAME,
     PER_FRAME,
 )
-from benchmarks.throughput._field import Load, open_field, sending
+from benchmarks.throughput._field import READER, Load, Upstream, finish, open_field, sending
 from benchmarks.throughput._report import not_measured, tables, write_plots
 from benchmarks.throughput._rounds import CHUNK, DataFigures, DataPlan, Latency, Row, run_contenders
 from benchmarks.throughput._scaling import Sweeps, run_most_connections
 from benchmarks.throughput._targets import targets
 from benchmarks.throughput.reader import Read
 from benchmarks.throughput.sender import DUE, SMALLEST, text_frame
-from virtufin_examples.errors import UnavailableError
+from virtufin_examples.errors import PreconditionError, UnavailableError
 
 NO_SWEEPS = Sweeps(rounds=0, sizes=(), connections=(), topics=(), subscribers=())
 
@@ -108,6 +108,18 @@ async def test_a_soak_runs_at_half_of_the_maximum_and_counts_every_frame(tmp_pat
     async with open_field(tmp_path, print, peers=False) as field:
         spans, sent = await soak.soak(field, 0.01, print)
         assert soak.verdicts(spans, sent)["no loss"] == "ok"
+
+
+async def test_a_run_that_loses_frames_fails_with_their_number(tmp_path):
+    sent, expected = Load(150, CHUNK, 97), Load(150, CHUNK, 100)
+    async with open_field(tmp_path, print, peers=False) as field, sending(sent) as (sender, port):
+        topic = field.new_topic()
+        words = ("--dapr", field.runtime, "--topics", topic, "--frames", "100", "--quiet", "0.5")
+        async with running(READER, *words) as reader:
+            await reader.answer(str)
+            (connection,) = await field.connect(port, Upstream(), [topic], "batch", 1)
+            with pytest.raises(PreconditionError, match="3 of 100 frames of 150 bytes never came, 0 gaps"):
+                await finish(sender, [reader], (), expected, lambda: field.ask(connection, Upstream()))
 
 
 async def test_a_client_that_leaves_in_its_handshake_holds_up_nobody_else():

@@ -62,9 +62,10 @@ def announce(name: str, addresses: Addresses, *, as_json: bool) -> None:
 
 async def serve(name: str, service: Service, *, as_json: bool, ephemeral: bool) -> None:
     """Start, announce, wait for the end, stop."""
-    from virtufin_examples.service import allow_many_files, run_until_stopped
+    from virtufin_examples.service import allow_many_files, keep_memory, run_until_stopped
 
     allow_many_files()
+    keep_memory()
     addresses = await service.start()
     try:
         announce(name, addresses, as_json=as_json or ephemeral)

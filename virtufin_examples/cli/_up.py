@@ -73,8 +73,9 @@ def up(
             await websockets.stop()
 
     async def serve_platform(settings: PlatformSettings, websockets: WebSocketManagers) -> None:
-        from virtufin_examples.service import run_until_stopped
+        from virtufin_examples.service import keep_memory, run_until_stopped
 
+        keep_memory()
         async with platform(settings, websockets) as addresses:
             if as_json or ephemeral:
                 print_json(_address_line(addresses))

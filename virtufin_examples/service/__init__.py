@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from virtufin_examples.service._http_server import HttpServer
     from virtufin_examples.service._listening import check_free, listen
     from virtufin_examples.service._logs import configure_logging
+    from virtufin_examples.service._memory import keep_memory
     from virtufin_examples.service._run import run_until_stopped
 
 _HOMES = dict.fromkeys(("Addresses", "Chassis", "GrpcService", "Readiness"), "_chassis") | {
@@ -25,6 +26,7 @@ _HOMES = dict.fromkeys(("Addresses", "Chassis", "GrpcService", "Readiness"), "_c
     "check_free": "_listening",
     "listen": "_listening",
     "configure_logging": "_logs",
+    "keep_memory": "_memory",
     "run_until_stopped": "_run",
 }
 
@@ -39,6 +41,7 @@ __all__ = [
     "allow_many_files",
     "check_free",
     "configure_logging",
+    "keep_memory",
     "listen",
     "run_until_stopped",
 ]
