@@ -1,4 +1,4 @@
-"""Memory and processor time of a tree of processes, from Linux's /proc."""
+"""Memory and processor time of a tree of processes, and the loopback's bytes, from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -78,6 +78,13 @@ def processor_ns(pid: int) -> int:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
             total += int((thread / "schedstat").read_text().split()[0])
     return total
+
+
+def loopback_bytes() -> int:
+    """Return what has gone over the loopback interface so far, headers and all (proc_net_dev of proc(5))."""
+    lines = (_PROC / "net" / "dev").read_text().splitlines()
+    received = next(line for line in lines if line.split(":")[0].strip() == "lo").split(":")[1]
+    return int(received.split()[0])
 
 
 def _mappings(pid: int) -> list[tuple[str, Counter[str]]]:

@@ -15,7 +15,8 @@ from virtufin_examples.frames import ConnectionBeat, Encoding, Frame, Markers, O
 from virtufin_examples.websocketmanager._guard import PauseGuard
 from virtufin_examples.websocketmanager._metrics import publish_latency
 from virtufin_examples.websocketmanager._partition import Partition
-from virtufin_examples.websocketmanager._publisher import PublishOptions, TopicPublisher
+from virtufin_examples.websocketmanager._publisher import TopicPublisher
+from virtufin_examples.websocketmanager._source import PublishOptions
 from virtufin_examples.websocketmanager.spool import Mark
 
 _OPTIONS = {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks._child import Child, running
 from benchmarks.throughput._field import READER, Field, Load, Outcome, Upstream, finish, sending
@@ -15,7 +16,9 @@ from benchmarks.throughput.sender import text_frame
 Contender = Callable[[Field, Load], Awaitable[Outcome]]
 
 OURS_BATCH = "ours, encoding batch"
+OURS_SINGLY = "ours, encoding batch, read frame by frame"
 OURS_FRAME = "ours, encoding frame"
+OURS = (OURS_BATCH, OURS_SINGLY, OURS_FRAME)
 PER_FRAME = "per-frame design: publish_event through the gateway"
 SDK = "websockets + dapr SDK: publish_event"
 CRYPTOFEED = "cryptofeed 2.4.1 to a Redis stream (wss)"
@@ -26,7 +29,8 @@ MEMCPY = "limit: memcpy of the same bytes"
 _COPY_SECONDS = 0.2
 
 
-async def run_ours(
+@asynccontextmanager
+async def open_ours(
     field: Field,
     load: Load,
     *,
@@ -34,23 +38,28 @@ async def run_ours(
     topics: int = 1,
     subscribers: int = 1,
     latency_of: int = 0,
+    singly: bool = False,
+    rounds: int = 1,
     look: Callable[[int], object] | None = None,
     steps: Sequence[int] = (),
     upstream: Upstream = Upstream(),  # noqa: B008 - frozen
-) -> Outcome:
-    """Sender, WebSocketManager, embedded runtime, `subscribe()`; the latency of every so many frames.
+) -> AsyncIterator[Callable[[], Awaitable[Outcome]]]:
+    """Sender, WebSocketManager, embedded runtime, `subscribe()`; yield what runs a round of the load.
 
+    `latency_of`: the latency of every so many frames is taken. `singly`: read frame by frame, not in batches.
     `look` is called with the number of connections, all open and idle: at each of `steps` on the way up, and
     before the frames come. With it they are not closed one by one: the platform is to end.
     """
     names = [field.new_topic() for _ in range(topics)]
     words = ["--dapr", field.runtime, "--topics", ",".join(names), "--frames", str(load.frames)]
+    again = ("--rounds", str(rounds))
+    options = ("--latency", str(latency_of), *(("--singly",) if singly else ()))
     async with AsyncExitStack() as stack:
         readers = [
-            await stack.enter_async_context(running(READER, *words, "--latency", str(latency_of)))
+            await stack.enter_async_context(running(READER, *words, *again, *options))
             for _ in range(subscribers)
         ]
-        sender, port = await stack.enter_async_context(sending(load))
+        sender, port = await stack.enter_async_context(sending(load, *again))
         for reader in readers:
             await reader.answer(str)
         ids: list[str] = []
@@ -60,10 +69,20 @@ async def run_ours(
                 if look is not None:
                     look(count)
             processes = (*field.platform, *(reader.pid for reader in readers))
-            return await finish(sender, readers, processes, load, lambda: field.ask(ids[0], upstream))
+            yield lambda: finish(sender, readers, processes, load, lambda: field.ask(ids[0], upstream))
         finally:
             if look is None:
                 await field.disconnect(ids)
+
+
+async def run_ours(field: Field, load: Load, **how: Any) -> Outcome:  # noqa: ANN401 - of `open_ours`
+    """One round of ours."""
+    async with open_ours(field, load, **how) as run_round:
+        return await run_round()
+
+
+async def _ours_singly(field: Field, load: Load) -> Outcome:
+    return await run_ours(field, load, singly=True)
 
 
 async def _ours_frame(field: Field, load: Load) -> Outcome:
@@ -188,6 +207,7 @@ async def _memcpy(field: Field, load: Load) -> Outcome:  # noqa: ARG001 - it nee
 
 CONTENDERS: dict[str, tuple[Contender, float]] = {
     OURS_BATCH: (run_ours, 500_000),
+    OURS_SINGLY: (_ours_singly, 300_000),
     OURS_FRAME: (_ours_frame, 8_000),
     PER_FRAME: (_per_frame, 500),
     SDK: (_sdk, 1_000),

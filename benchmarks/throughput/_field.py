@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from benchmarks._child import Child, running
-from benchmarks._processes import command_line, descendants, processor_ns
+from benchmarks._processes import command_line, descendants, loopback_bytes, processor_ns
 from benchmarks.throughput._environment import make_certificate, peers_python
 from benchmarks.throughput.reader import Read
 from deploy._cache import MissingError
@@ -58,12 +58,13 @@ class Upstream:
 class Outcome:
     """What a run gave. `seconds`: from the sender's first frame to the subscriber's last.
 
-    `processor_ns` by program, all but the sender.
+    `processor_ns` by program, all but the sender; `network_bytes` between all of them, sender included.
     """
 
     frames: int
     seconds: float
     processor_ns: dict[str, int] = field(default_factory=dict)
+    network_bytes: int = 0
     read: Read | None = None
 
     @property
@@ -198,7 +199,7 @@ async def finish(
     sender: Child, readers: Sequence[Child], processes: Sequence[int], load: Load, begin: Callable[[], Any]
 ) -> Outcome:
     """Begin, and wait until every reader has everything; raise `PreconditionError` when a frame was lost."""
-    before = {pid: processor_ns(pid) for pid in processes}
+    before, bytes_before = {pid: processor_ns(pid) for pid in processes}, loopback_bytes()
     await begin()
     began_ns = (await sender.answer(_Began)).began_ns
     limit = time.monotonic() + 600
@@ -208,6 +209,7 @@ async def finish(
         while not read.last and time.monotonic() < limit:
             read = await reader.answer(Read)
         reads.append(read)
+    network_bytes = loopback_bytes() - bytes_before
     used: dict[str, int] = {}
     for pid, was in before.items():
         name = program(command_line(pid))
@@ -218,7 +220,7 @@ async def finish(
             f"{missing} of {load.frames} frames of {load.size} bytes never came, {lost} gaps or out of turn"
         )
     ended_ns = max(read.ended_ns for read in reads)
-    return Outcome(load.frames, (ended_ns - began_ns) / 1e9, used, reads[-1])
+    return Outcome(load.frames, (ended_ns - began_ns) / 1e9, used, network_bytes, reads[-1])
 
 
 def program(command: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks._svg import plot
-from benchmarks.throughput._contenders import MEMCPY, NOTHING, OURS_BATCH, OURS_FRAME
+from benchmarks.throughput._contenders import MEMCPY, NOTHING, OURS, OURS_BATCH
 from benchmarks.throughput._rounds import CHUNK, DataFigures, Row
 from benchmarks.throughput._targets import idle_kb, ratios, targets
 
@@ -41,7 +41,7 @@ def not_measured(found: DataFigures) -> list[str]:
     ours = [
         f"{row.contender}, {row.size:,} bytes, {row.write:,} bytes a write: {row.problem}"
         for row in found.throughput
-        if row.problem and row.contender in (OURS_BATCH, OURS_FRAME)
+        if row.problem and row.contender in OURS
     ]
     return [*ours, *found.problems]
 
@@ -106,9 +106,9 @@ def _costs(found: DataFigures) -> str:
             continue
         parts = {name: median(samples) for name, samples in row.processor_us.items()}
         named = ", ".join(f"{name} {_number(value)}" for name, value in parts.items())
-        on_bus = found.bus_megabytes.get(row.contender)
-        lines.append([row.contender, _number(sum(parts.values())), named, _number(on_bus) if on_bus else ""])
-    return _markdown(["", "processor seconds", "of them", "MB on the bus"], lines)
+        network = _number(median(row.network_bytes)) if row.network_bytes else ""
+        lines.append([row.contender, _number(sum(parts.values())), named, network])
+    return _markdown(["", "processor seconds", "of them", "MB over the network"], lines)
 
 
 def _memory(found: DataFigures) -> str:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.throughput._contenders import CONTENDERS, OURS_BATCH, OURS_FRAME, run_ours
+from benchmarks.throughput._contenders import CONTENDERS, run_ours
 from benchmarks.throughput._field import Field, Load, Outcome, open_field
 from benchmarks.throughput._scaling import Sweeps, run_most_connections, run_sweeps
 from benchmarks.throughput.reader import Read
-from benchmarks.throughput.sender import text_frame
 from virtufin_examples.errors import VirtufinError
-from virtufin_examples.frames import Frame, encode_batch, encode_frame_event
 
 CHUNK = 65536
 """Bytes a write of the sender; the other row is one frame a write."""
@@ -81,6 +78,8 @@ class Row(msgspec.Struct):
     rates: list[float] = []
     processor_us: dict[str, list[float]] = {}
     """Processor time a frame, by program; a sample a round."""
+    network_bytes: list[float] = []
+    """Over the loopback interface, a frame."""
     problem: str = ""
 
 
@@ -100,14 +99,12 @@ class DataFigures(msgspec.Struct):
     sweeps: dict[str, list[dict[str, float]]]
     idle_bytes: dict[str, int]
     """The WebSocketManager's memory with so many idle connections."""
-    bus_megabytes: dict[str, float] = {}
-    """What a million frames of 150 bytes are on the bus, by contender."""
     problems: list[str] = []
 
 
 def run_data(plan: DataPlan, say: Callable[[str], object]) -> DataFigures:
     """Measure; what cannot run is noted with its reason, and the rest measured."""
-    found = DataFigures([], [], {}, {}, _bus_megabytes())
+    found = DataFigures([], [], {}, {})
 
     async def work() -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -131,20 +128,14 @@ def run_data(plan: DataPlan, say: Callable[[str], object]) -> DataFigures:
     return found
 
 
-def _bus_megabytes() -> dict[str, float]:
-    """Encode what is published: a batch of as many frames as the sender writes at once, and a single one."""
-    payload = text_frame(150)[-150:]
-    frames = [Frame("", "0" * 32, 1, number, time.time_ns(), payload) for number in range(1, 437)]
-    batch = len(encode_batch(frames, instance="0" * 32)) / len(frames)
-    return {OURS_BATCH: batch, OURS_FRAME: float(len(encode_frame_event(frames[0])))}
-
-
 async def run_contenders(
     field: Field, plan: DataPlan, say: Callable[[str], object], names: list[str]
 ) -> list[Row]:
     """Run these contenders, interleaved."""
     rows = {
-        (name, *cell): Row(name, *cell, rates=[], processor_us={}) for cell in plan.cells for name in names
+        (name, *cell): Row(name, *cell, rates=[], processor_us={}, network_bytes=[])
+        for cell in plan.cells
+        for name in names
     }
     for number in range(max(rounds for rounds, _ in plan.cells.values())):
         for (size, write), (rounds, seconds) in plan.cells.items():
@@ -173,6 +164,7 @@ async def _once(field: Field, row: Row, seconds: float) -> None:
 def note(row: Row, outcome: Outcome) -> None:
     """Add a run to its row."""
     row.rates.append(outcome.rate)
+    row.network_bytes.append(outcome.network_bytes / outcome.frames)
     for name, value in outcome.processor_ns.items():
         row.processor_us.setdefault(name, []).append(value / 1000 / outcome.frames)
 

@@ -1,7 +1,7 @@
 """The subscriber: reads topics to the last frame, counts what is missing, and how old the frames are.
 
 `python -m benchmarks.throughput.reader --dapr HOST:PORT --topics T[,T] --frames N [--bare] [--latency 1]`
-says "ready", then a `Read` line: one, or with `--every SECONDS` one for each such span and one at the end.
+says "ready", then a `Read` line at the end of a round, and with `--every SECONDS` one for each such span.
 The end is the last frame, or that frames came and then none for `--quiet` seconds.
 """
 
@@ -19,7 +19,7 @@ import msgspec
 
 from benchmarks._measure import percentile
 from benchmarks.throughput.sender import DUE
-from virtufin_examples.client import subscribe
+from virtufin_examples.client import Subscription, subscribe
 from virtufin_examples.frames import Frame, Gap
 
 SHARES = (0.5, 0.99, 0.999, 1.0)
@@ -86,6 +86,11 @@ def _percentiles(samples_ns: list[int]) -> list[float]:
     return [percentile(ordered, share) / 1000 for share in SHARES] if ordered else []
 
 
+async def _one_by_one(subscription: Subscription) -> AsyncIterator[list[object]]:
+    async for item in subscription:
+        yield [item]
+
+
 def _say(message: object) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
     sys.stdout.buffer.flush()
@@ -112,20 +117,25 @@ async def _read_ours(given: argparse.Namespace) -> None:
                 left -= count.frames - before
                 if left <= 0:
                     ended.set()
-                    return
-                if given.every and time.monotonic() >= next_line:
+                elif given.every and time.monotonic() >= next_line:
                     next_line += given.every
                     _say(count.take(last=False))
 
-        tasks = [asyncio.ensure_future(read(each.batches())) for each in subscriptions]  # type: ignore[arg-type]
-        before = given.frames
-        while not ended.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), given.quiet)
-            if left == before < given.frames:
-                break
-            before = left
-        _say(count.take(last=True, missing=max(0, left)))
+        tasks = [
+            asyncio.ensure_future(read(_one_by_one(each) if given.singly else each.batches()))  # type: ignore[arg-type]
+            for each in subscriptions
+        ]
+        for _ in range(given.rounds):
+            before = given.frames
+            while not ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), given.quiet)
+                if left == before < given.frames:
+                    break
+                before = left
+            missing, left = max(0, left), given.frames
+            ended.clear()
+            _say(count.take(last=True, missing=missing))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -157,6 +167,8 @@ if __name__ == "__main__":
     parser.add_argument("--frames", type=int, required=True)
     parser.add_argument("--bare", action="store_true", help="single messages, by the generated stubs alone")
     parser.add_argument("--latency", type=int, default=0, help="of every so many frames; 0: of none")
+    parser.add_argument("--singly", action="store_true", help="iterate by frame, not by batch")
+    parser.add_argument("--rounds", type=int, default=1, help="so many times the frames")
     parser.add_argument("--every", type=float, default=0.0)
     parser.add_argument("--quiet", type=float, default=10.0)
     arguments = parser.parse_args()

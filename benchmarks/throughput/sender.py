@@ -2,7 +2,8 @@
 
 `python -m benchmarks.throughput.sender --frames N --size BYTES --write BYTES` prints `{"port": ...}`, then
 `{"began_ns": ...}` (monotonic) when the first frame goes out, and ends when its stdin closes. The connections
-share the frames evenly; they get them once all of them are open and one has sent a message. With `--rate`
+share the frames evenly; they get them once all of them are open and one has sent a message; with `--rounds`
+as many again for each further message. With `--rate`
 one connection gets its frames by a schedule, each with the time when it was due inside, whatever became of
 those before it. With `--depth` the frames are changes of eight books with consecutive numbers, behind an
 answer to the first message.
@@ -176,7 +177,7 @@ class Sender:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._clients: list[_Client] = []
         self._asked = given.at_once
-        self._began = False
+        self._rounds: int = given.rounds
         self._supply = _Supply(given)
         print(json.dumps({"port": self._listener.getsockname()[1]}), flush=True)
 
@@ -208,7 +209,7 @@ class Sender:
         if not said:
             self._selector.unregister(client.socket)
             client.socket.close()
-            if client in self._clients and not self._began:
+            if client in self._clients and self._rounds == self._given.rounds:
                 self._clients.remove(client)
         elif said == b"-":
             return
@@ -218,7 +219,8 @@ class Sender:
                 client.socket.send(upgrade_answer(client.request))  # a new socket takes so little whole
                 client.request = None
                 self._clients.append(client)
-                self._begin(client)
+                if self._rounds == self._given.rounds:  # one that comes again begins no further round
+                    self._begin(client)
         elif client.answers:
             self._selector.modify(client.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, client)
         else:
@@ -227,15 +229,15 @@ class Sender:
 
     def _begin(self, client: _Client) -> None:
         given = self._given
-        if self._began or not self._asked or len(self._clients) < given.connections:
+        if not self._rounds or not self._asked or len(self._clients) < given.connections:
             return
-        self._began = True
+        self._rounds -= 1
         if given.rate:
             self._keep_to_the_schedule(client)
             return
         share, more = divmod(given.frames, given.connections)
         for number, each in enumerate(self._clients):
-            each.frames = share + (number < more)
+            each.frames += share + (number < more)
             if given.depth:
                 each.answers += _framed(_ANSWER)
             self._selector.modify(each.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, each)
@@ -284,6 +286,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, required=True)
     parser.add_argument("--write", type=int, required=True)
     parser.add_argument("--connections", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--depth", action="store_true", help="books of Binance in place of trades")
     parser.add_argument("--at-once", action="store_true", help="wait for no message of the client")

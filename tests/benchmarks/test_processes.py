@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
 
-from benchmarks._processes import command_line, descendants, memory_of, processor_ns
+from benchmarks._processes import command_line, descendants, loopback_bytes, memory_of, processor_ns
 from virtufin_examples.errors import PreconditionError
 
 MB = 1_000_000
@@ -53,6 +54,18 @@ def test_processor_time_is_that_of_work():
         pass
     used = processor_ns(os.getpid()) - before
     assert 45_000_000 <= used < 500_000_000
+
+
+def test_bytes_over_the_loopback_interface_are_counted():
+    before = loopback_bytes()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+        server.accept()[0] as accepted,
+    ):
+        client.sendall(b"x" * 10_000)
+        assert accepted.recv(10_000, socket.MSG_WAITALL)
+    assert loopback_bytes() - before >= 10_000
 
 
 def test_a_process_that_is_not_there_is_an_error():

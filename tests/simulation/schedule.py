@@ -54,8 +54,8 @@ from virtufin_examples.websocketmanager._hub import PublisherHub
 from virtufin_examples.websocketmanager._index import ConnectionIndex
 from virtufin_examples.websocketmanager._manager import ConnectionManager, ManagerEnvironment, OpenRequest
 from virtufin_examples.websocketmanager._metrics import publish_latency
-from virtufin_examples.websocketmanager._publisher import PublishOptions
 from virtufin_examples.websocketmanager._shard import Shard
+from virtufin_examples.websocketmanager._source import PublishOptions
 from virtufin_examples.websocketmanager.spool import Spool
 
 FRAMES = 10_000

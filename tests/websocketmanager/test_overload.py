@@ -10,7 +10,7 @@ from virtufin_examples.connections import settle
 from virtufin_examples.frames import Encoding, Markers, Overflow
 from virtufin_examples.websocketmanager import _backlog as backlog
 from virtufin_examples.websocketmanager import _publisher as module
-from virtufin_examples.websocketmanager._publisher import PublishOptions
+from virtufin_examples.websocketmanager._source import PublishOptions
 
 QUEUE_BYTES = 30_000
 BATCH_BYTES = 10_000

@@ -29,7 +29,7 @@ from virtufin_examples.websocketmanager import _publisher as module
 from virtufin_examples.websocketmanager import _sender as sender
 from virtufin_examples.websocketmanager._hub import PublisherHub, TopicFigures
 from virtufin_examples.websocketmanager._metrics import publish_latency
-from virtufin_examples.websocketmanager._publisher import PublishOptions
+from virtufin_examples.websocketmanager._source import PublishOptions
 from virtufin_examples.websocketmanager.spool import Mark
 
 BATCH = PublishOptions(Encoding.BATCH, Overflow.SPOOL, Markers.INLINE)

@@ -15,7 +15,7 @@ from virtufin_examples.bus import CLOUDEVENT_JSON
 from virtufin_examples.connections import settle
 from virtufin_examples.errors import ConflictError
 from virtufin_examples.frames import Frame
-from virtufin_examples.websocketmanager import _publisher as module
+from virtufin_examples.websocketmanager import _carrier as carrier
 from virtufin_examples.websocketmanager import _sender as sender
 
 NUMBERS = [str(number) for number in range(1, 41)]
@@ -80,7 +80,7 @@ async def test_where_the_bus_does_not_keep_the_order_each_goes_by_itself(world):
 
 
 async def test_a_call_is_bounded_in_events_and_in_bytes(world, monkeypatch):
-    monkeypatch.setattr(module, "EVENTS_BYTES", 5000)
+    monkeypatch.setattr(carrier, "EVENTS_BYTES", 5000)
     monkeypatch.setattr(sender, "MAX_EVENTS", 8)
     await busy(world, *NUMBERS)
     await world.clock.advance(1)

@@ -16,7 +16,7 @@ from virtufin_examples.connections import settle
 from virtufin_examples.errors import ConflictError, UnavailableError
 from virtufin_examples.frames import Encoding, FrameFlag, Markers, Overflow, decode_runs
 from virtufin_examples.websocketmanager import _backlog as backlog
-from virtufin_examples.websocketmanager._publisher import PublishOptions
+from virtufin_examples.websocketmanager._source import PublishOptions
 from virtufin_examples.websocketmanager.spool import _disk
 
 
@@ -373,7 +373,6 @@ def kill(world, spool_dir):
     holding._lock = -1
     for publisher in world.hub.publishers:
         publisher._task.cancel()
-        publisher._beats.cancel()
         publisher.backlog._spooler.cancel()
     world.hub._publishers.clear()
     world.hub._ticker.cancel()

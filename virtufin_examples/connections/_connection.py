@@ -87,7 +87,7 @@ class Connection:
         self._paused = False
         self._sending = asyncio.Lock()
         self._first: asyncio.Future[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
         self._extending = False
 
     # --- what it is ---
@@ -512,8 +512,8 @@ class Connection:
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=f"connection-{name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.append(task)
+        task.add_done_callback(self._tasks.remove)
 
 
 def _subscriptions(session: Session) -> tuple[HandshakeMessage, ...]:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
-from typing import Protocol
 
-from virtufin_examples.connections._budget import Window
 from virtufin_examples.connections._clock import Timer
 from virtufin_examples.connections._context import Context
-from virtufin_examples.connections._continuity import Continuity
+from virtufin_examples.connections._effects import Effects
 from virtufin_examples.connections._ending import Ending, refused_ending, socket_ending
+from virtufin_examples.connections._epoch_host import EpochHost, Sockets
 from virtufin_examples.connections._grants import Grants
 from virtufin_examples.connections._handshake import HandshakeMessage
 from virtufin_examples.connections._healing import Watch, renewal_seconds
 from virtufin_examples.connections._link import Link
+from virtufin_examples.connections._outbox import Outbox
 from virtufin_examples.connections._signal import Signal
 from virtufin_examples.connections._socket import SocketConnectError, UpgradeRefusedError
 from virtufin_examples.connections._watchdog import LinkState, LinkWatch
-from virtufin_examples.errors import ConflictError, UnavailableError, VirtufinError
+from virtufin_examples.errors import ConflictError, VirtufinError
 from virtufin_examples.venues import (
     Acknowledged,
     Arbiter,
@@ -29,7 +28,6 @@ from virtufin_examples.venues import (
     Backfilled,
     Disposition,
     Effect,
-    HttpRequest,
     Leaving,
     Outgoing,
     Refused,
@@ -44,51 +42,6 @@ NORMAL_CLOSURE = 1000
 GOING_AWAY = 1001
 _MAX_LOGIN_ROUNDS = 10
 _HEADERS = MappingProxyType({"User-Agent": "virtufin-examples"})
-
-
-class EpochHost(Protocol):
-    """The connection, as one of its epochs sees it."""
-
-    @property
-    def handshake(self) -> tuple[HandshakeMessage, ...]: ...
-
-    def opened(self, epoch: Epoch) -> None:
-        """It is open."""
-
-    def waiting(self, seconds: float) -> bool:
-        """The venue's connect budget is spent for so long; return whether to wait for it."""
-
-    def went_up(self, epoch: Epoch, replayed: int) -> None:
-        """A socket is open and its handshake answered."""
-
-    def data_flows(self, epoch: Epoch, now_ns: int, *, answered: bool) -> None:
-        """The first data since a break are here; `answered`: so is all that the handshake asked for."""
-
-    def went_live(self, epoch: Epoch) -> None:
-        """The venue has answered all that was sent, also what the worker sent by hand."""
-
-    def ticked(self, epoch: Epoch) -> None:
-        """Another second of a socket that is up."""
-
-    def wants_successor(self, epoch: Epoch, reason: str) -> None:
-        """This socket will end by plan."""
-
-    def noted(self, error_type: str, reason: str) -> None: ...
-
-    def low(self) -> None: ...
-
-    def handshake_changed(self) -> None:
-        """The venue refused a change of the wanted set."""
-
-
-class Sockets(Protocol):
-    """The connection's sockets."""
-
-    @property
-    def continuity(self) -> Continuity | None: ...
-
-    def join(self, epoch: Epoch, link: Link) -> None:
-        """A socket is about to open."""
 
 
 class Epoch:
@@ -108,12 +61,11 @@ class Epoch:
         self._context = context
         self._sockets = sockets
         self._grants = grants
-        self._messages = Window(context.limits.messages) if context.limits.messages is not None else None
+        self._outbox = Outbox(context)
+        self._effects = Effects(self, context, session, self._outbox)
         self._watch = LinkWatch(context.healing.ping_seconds)
         self._refusal: Ending | None = None
         self._answered = False
-        self._sending = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._next_tick: Timer | None = None
         self._renew_at: float | None = None
         self._unanswered_until: float | None = None
@@ -135,8 +87,7 @@ class Epoch:
         except VirtufinError as error:
             return Ending(str(error), type(error).__name__)
         finally:
-            for task in self._tasks:
-                task.cancel()
+            self._effects.cancel()
             if self._next_tick is not None:
                 self._next_tick.cancel()
             if self.link is not None:
@@ -151,11 +102,7 @@ class Epoch:
 
     async def send(self, message: HandshakeMessage, *, lasting: bool) -> None:
         """Send a message within the venue's message budget."""
-        link = self._require_link()
-        async with self._sending:
-            payload = await self._context.message(message)
-            await self._pay()
-            link.send(payload, binary=message.binary, noted=message.payload, lasting=lasting)
+        await self._outbox.send(message, lasting=lasting)
         self._expect_answer(message.payload)
 
     def follow(self, message: HandshakeMessage, *, lasting: bool) -> None:
@@ -212,7 +159,7 @@ class Epoch:
             case Leaving():
                 self._host.wants_successor(self, verdict.reason)
             case Outgoing():
-                self._perform([verdict])
+                self._effects.perform([verdict])
             case Acknowledged():
                 self.missing = verdict.missing
                 self._answered = True
@@ -245,7 +192,7 @@ class Epoch:
             if not requests:
                 return self._refusal
             for request in requests:
-                await self._request(request)
+                await self._effects.request(request)
                 if self._refusal is not None:
                     return self._refusal
         return Ending(
@@ -278,7 +225,7 @@ class Epoch:
         )
         self.session.opened()
         self._is_all_sent = not host.handshake
-        self.link = link
+        self.link = self._outbox.link = link
         self._sockets.join(self, link)
         try:
             target = await context.target(self.session.target(clock.now_ns()))
@@ -365,7 +312,7 @@ class Epoch:
         if self._renew_at is not None and now >= self._renew_at:
             self._renew_at = None
             self._host.wants_successor(self, "its time is up")
-        self._perform(self._asked_for(self.session.tick, "tick"))
+        self._effects.perform(self._asked_for(self.session.tick, "tick"))
         self._host.ticked(self)
 
     def _look_whether_live(self) -> None:
@@ -376,7 +323,7 @@ class Epoch:
         self.is_live = True
         self._unanswered_until = None
         self._host.went_live(self)
-        self._perform(self._asked_for(self.session.live, "live"))
+        self._effects.perform(self._asked_for(self.session.live, "live"))
 
     def _asked_for(self, ask: Callable[[int], Sequence[Effect]], what: str) -> Sequence[Effect]:
         try:
@@ -406,62 +353,8 @@ class Epoch:
             return
         self.end(refused_ending(refused))
 
-    # --- effects ---
-
-    def _perform(self, effects: Sequence[Effect]) -> None:
-        if effects:
-            self._spawn(self._perform_all(effects), "effects")
-
-    async def _perform_all(self, effects: Sequence[Effect]) -> None:
-        for effect in effects:
-            try:
-                match effect:
-                    case Outgoing():
-                        await self._say(effect)
-                    case HttpRequest():
-                        wait = self._context.scope.request_wait(self._context.clock.monotonic())
-                        if wait > 0:
-                            await self._context.clock.sleep(wait)
-                        await self._request(effect)
-                    case Leaving() | Refused():
-                        self.judged(effect)
-            except VirtufinError as error:
-                self.noted(type(error).__name__, str(error))
-
     def _backfill(self, found: Backfilled) -> None:
         link, stream = self.link, self._context.stream
         if link is not None and found.payloads:
             now_ns = self._context.clock.now_ns()
             stream.backfill(found.payloads, now_ns, epoch=self.number, simulated=link.simulated)
-
-    async def _say(self, out: Outgoing) -> None:
-        link = self._require_link()
-        async with self._sending:
-            await self._pay()
-            message = HandshakeMessage(out.payload, out.binary, secrets=True, json=True)
-            link.send_plain(Outgoing(await self._context.message(message), out.binary))
-
-    async def _request(self, request: HttpRequest) -> None:
-        response = await self._context.http.request(await self._context.request(request))
-        verdict = self.session.responded(request, response, self._context.clock.now_ns())
-        if verdict is not None:
-            self.judged(verdict)
-
-    async def _pay(self) -> None:
-        """Wait until one more message is within the budgets of the socket and of its scope."""
-        now = self._context.clock.monotonic()
-        wait = self._context.scope.message_wait(now)
-        if self._messages is not None:
-            wait += self._messages.reserve(now + wait)
-        if wait > 0:
-            await self._context.clock.sleep(wait)
-
-    def _require_link(self) -> Link:
-        if self.link is None or self.link.ended.done():
-            raise UnavailableError("the socket is not open")
-        return self.link
-
-    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=f"epoch-{name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -49,7 +49,6 @@ class Backlog:
         on_problem: Callable[[str], None],
     ) -> None:
         self.problem = ""
-        self.refused_frames = 0
         self._clock = clock
         self._instance = instance
         self._queue = ItemQueue(limit_bytes)
@@ -89,7 +88,7 @@ class Backlog:
     def dropped_frames(self) -> int:
         """Frames dropped, each inside a gap."""
         spooled = self._spool.dropped_frames if self._spool is not None else 0
-        return self._queue.dropped_frames + spooled + self.refused_frames
+        return self._queue.dropped_frames + spooled
 
     @property
     def room_bytes(self) -> int:

@@ -15,7 +15,8 @@ from virtufin_examples.errors import PreconditionError
 from virtufin_examples.frames import Encoding, Markers, Overflow
 from virtufin_examples.websocketmanager._guard import TICK_SECONDS, PauseGuard
 from virtufin_examples.websocketmanager._partition import Partition, partition_of
-from virtufin_examples.websocketmanager._publisher import PublishOptions, TopicPublisher
+from virtufin_examples.websocketmanager._publisher import TopicPublisher
+from virtufin_examples.websocketmanager._source import PublishOptions
 from virtufin_examples.websocketmanager.spool import Mark, Spool, TopicSpool
 
 MARKS_SECONDS = 1.0
@@ -95,7 +96,7 @@ class PublisherHub:
             figures[partition.topic] = TopicFigures(
                 backlog.memory_bytes + (before.memory_bytes if before else 0),
                 backlog.disk_bytes + (before.disk_bytes if before else 0),
-                backlog.dropped_frames + dropped,
+                each.dropped_frames + dropped,
             )
         return figures
 
@@ -207,4 +208,4 @@ class PublisherHub:
 
     def _retire(self, publisher: TopicPublisher) -> None:
         before = self._dropped_before.get(publisher.topic, 0)
-        self._dropped_before[publisher.topic] = before + publisher.backlog.dropped_frames
+        self._dropped_before[publisher.topic] = before + publisher.dropped_frames

@@ -31,7 +31,7 @@ from virtufin_examples.errors import NotFoundError, PreconditionError, Unavailab
 from virtufin_examples.websocketmanager._hub import PublisherHub
 from virtufin_examples.websocketmanager._index import ConnectionIndex
 from virtufin_examples.websocketmanager._managed import ManagedConnection
-from virtufin_examples.websocketmanager._publisher import PublishOptions, TopicPublisher
+from virtufin_examples.websocketmanager._publisher import TopicPublisher
 from virtufin_examples.websocketmanager._records import (
     RECORD_PREFIX,
     ConnectionRecord,
@@ -40,6 +40,7 @@ from virtufin_examples.websocketmanager._records import (
     decode_record,
 )
 from virtufin_examples.websocketmanager._shard import Shard
+from virtufin_examples.websocketmanager._source import PublishOptions
 from virtufin_examples.websocketmanager._validation import publish_options
 
 FLUSH_SECONDS = 2.0

@@ -3,51 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import structlog
 from prometheus_client import Histogram
 
 from virtufin_examples.bus import Bus
-from virtufin_examples.connections import Clock, Loss, StreamItem, item_count
-from virtufin_examples.errors import ConflictError, InvalidInputError
-from virtufin_examples.frames import (
-    BATCH_CONTENT_TYPE,
-    BATCH_EVENT_TYPE,
-    NOTE_CONTENT_TYPE,
-    Cause,
-    ConnectionBeat,
-    Encoding,
-    Frame,
-    FrameRun,
-    Gap,
-    Heartbeat,
-    Markers,
-    Note,
-    Overflow,
-    encode_frame_event,
-    encode_note,
-    encode_runs,
-    events_topic,
-    run_of,
-)
-from virtufin_examples.websocketmanager import _backlog
+from virtufin_examples.connections import Clock, StreamItem
+from virtufin_examples.frames import ConnectionBeat, Encoding, FrameRun, Markers, Overflow
+from virtufin_examples.websocketmanager import _backlog, _carrier
 from virtufin_examples.websocketmanager._backlog import Backlog
+from virtufin_examples.websocketmanager._carrier import Carrier
 from virtufin_examples.websocketmanager._guard import PauseGuard
+from virtufin_examples.websocketmanager._heartbeats import Heartbeats
 from virtufin_examples.websocketmanager._partition import Partition
-from virtufin_examples.websocketmanager._sender import MAX_EVENTS, FencedError, NotTakenError, Sender
+from virtufin_examples.websocketmanager._source import PublishOptions, Source
 from virtufin_examples.websocketmanager.spool import Batch, Mark, TopicSpool, mark_of
 
 BATCH_BYTES = 512 * 1024
 """Brokers take messages of 1 MB, unless they are told otherwise."""
 EMBEDDED_BATCH_BYTES = 1024 * 1024
 """On the embedded runtime, where half as many messages cost 5 % less processor time a frame."""
-
-EVENTS_BYTES = 128 * 1024
-"""Payload taken at a time, and JSON sent at a time, where a frame is an event of its own."""
 
 BATCH_SPACING_SECONDS = 0.002
 """How far apart batches that are not full begin, in the long run. A message costs a subscriber behind a
@@ -57,12 +34,6 @@ what nobody here sees (measured on a busy machine: 17 ms on Redis, 195 ms on Jet
 BATCH_BURST = 8
 """So many may begin at once after a pause: frames of a slow feed, or of a short burst, do not wait."""
 
-
-HEARTBEAT_SECONDS = 2.0
-BUSY_BEAT_PAUSES = 9
-"""While frames wait, a heartbeat keeps so many times its own duration away from the next: on a bus that takes
-seconds for a message, heartbeats take a tenth of it at most."""
-
 READ_BYTES = 64 * 1024
 """What a connection that reads again is expected to bring at once. Thousands that all read again would fill
 the queue many times over, only to be stopped again."""
@@ -71,43 +42,6 @@ BEHIND_BYTES = 1024 * 1024
 BEHIND_LOG_SECONDS = 60.0
 _NOTHING = Mark(0, 0)
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PublishOptions:
-    """How a topic is published.
-
-    `overflow` is what happens to what the bus does not take: `spool` (the default) keeps it on disk, `block`
-    stops reading from the sockets, `drop_oldest` drops with an announced gap.
-    """
-
-    encoding: Encoding = Encoding.FRAME
-    overflow: Overflow = Overflow.SPOOL
-    markers: Markers = Markers.COMPANION
-
-
-class Source(Protocol):
-    """A connection whose stream comes here."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def settled(self) -> Mark:
-        """How far its stream was published before it came here."""
-
-    def beat(self, last_sequence: int) -> ConnectionBeat:
-        """Return its part of a heartbeat, having published up to `last_sequence`."""
-
-    async def confirm(self) -> None:
-        """Make sure that it is still this process's; `ConflictError` when it is not."""
-
-    def note(self, error_type: str, reason: str) -> None:
-        """Tell the user that something is wrong with what becomes of its frames."""
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
 
 
 class TopicPublisher:
@@ -145,28 +79,31 @@ class TopicPublisher:
         )
         self._bus = bus
         self._clock = clock
-        self._name = partition.part(name)
-        self._sender = Sender(
-            bus, clock, guard, latency=latency, confirm=self._confirm, metadata=partition.metadata
-        )
         self._sources: dict[str, Source] = {}
+        self._carrier = Carrier(
+            partition, options, bus=bus, clock=clock, guard=guard, latency=latency, sources=self._sources
+        )
+        self._fenced = self._carrier.fenced
         self._sent: dict[str, Mark | StreamItem] = {}
-        self._fenced: set[str] = set()
         self._leaving: Source | None = None
         self._ends_when_empty = spool is not None and spool.is_active
         self._paused: dict[str, Source] = {}
         self._batch = options.encoding is Encoding.BATCH
         self._next_batch_at = clock.monotonic() - BATCH_BURST * BATCH_SPACING_SECONDS
-        self._notes_topic = topic if options.markers is Markers.INLINE else events_topic(topic)
         self._wake = asyncio.Event()
         self._is_over = False
-        self._busy_beat_at = 0.0
-        self._frames_at = clock.monotonic()
-        self._beat = "start" if options.markers is not Markers.NONE else ""
         self._behind_logged_at = -BEHIND_LOG_SECONDS
-        loop = asyncio.get_running_loop()
-        self._task = loop.create_task(self._run(), name=f"publish-{topic}")
-        self._beats = loop.create_task(self._beat_steadily(), name=f"heartbeat-{topic}")
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"publish-{topic}")
+        self._heartbeats: Heartbeats | None = None
+        if options.markers is not Markers.NONE:
+            self._heartbeats = Heartbeats(
+                topic,
+                clock,
+                name=partition.part(name),
+                beats=self._beats,
+                publish=self._carrier.note,
+                wake=self._wake.set,
+            )
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -187,6 +124,11 @@ class TopicPublisher:
     def spooled_bytes(self) -> int:
         """What waits on disk."""
         return self.backlog.disk_bytes
+
+    @property
+    def dropped_frames(self) -> int:
+        """Frames dropped, or refused by the bus, each inside a gap."""
+        return self.backlog.dropped_frames + self._carrier.refused_frames
 
     def attach(self, source: Source) -> None:
         """Take a connection's stream from now on."""
@@ -224,7 +166,7 @@ class TopicPublisher:
 
     def tick(self, now: float) -> None:
         """Look, every half second or so, how long the bus has been refusing."""
-        self.backlog.tick(self._sender.trying_seconds(now))
+        self.backlog.tick(self._carrier.trying_seconds(now))
 
     async def finished(self, seconds: float) -> bool:
         """Wait until a publisher without connections has published all; False when time is up.
@@ -238,9 +180,10 @@ class TopicPublisher:
 
     async def abort(self) -> int:
         """End at once; what is spooled stays for the next process. Return how many items are lost."""
-        for task in (self._task, self._beats):
+        tasks = [self._task] if self._heartbeats is None else [self._task, self._heartbeats.task]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(self._task, self._beats, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         return await self.backlog.close()
 
     # --- inside ---
@@ -260,26 +203,19 @@ class TopicPublisher:
             source.note("SpoolFailed", f"topic {self.topic}: {problem}")
 
     async def _run(self) -> None:
-        backlog = self.backlog
+        backlog, heartbeats = self.backlog, self._heartbeats
         try:
             while True:
-                if self._beat and self._may_beat():
-                    kind, self._beat = self._beat, ""
-                    await self._heartbeat("busy" if kind == "beat" and self._is_busy() else kind)
+                if heartbeats is not None and heartbeats.is_due(frames_wait=backlog.has_items):
+                    await heartbeats.beat()
                 elif backlog.has_items:
-                    if self._batch:
-                        await self._keep_apart()
-                    batch = await backlog.take(self._take_bytes)
-                    if batch is not None:
-                        await self._publish_batch(batch)
-                        await backlog.done()
-                        self._relieve()
+                    await self._publish_next()
                 elif self._paused:  # those that read again had nothing to bring
                     self._relieve()
                     await asyncio.sleep(0)
                 elif self._ends_when_empty:
-                    if self.options.markers is not Markers.NONE and not self._fenced:
-                        await self._heartbeat("stop")
+                    if heartbeats is not None and not self._fenced:
+                        await heartbeats.stop()
                     if self._ends_when_empty and not backlog.has_items:  # nobody came meanwhile
                         self._is_over = True
                         break
@@ -288,13 +224,23 @@ class TopicPublisher:
                     await self._wake.wait()
             await backlog.close()
         finally:
-            self._beats.cancel()
+            if heartbeats is not None:
+                heartbeats.task.cancel()
+
+    async def _publish_next(self) -> None:
+        if self._batch:
+            await self._keep_apart()
+        batch = await self.backlog.take(self._take_bytes)
+        if batch is not None:
+            await self._publish_batch(batch)
+            await self.backlog.done()
+            self._relieve()
 
     @property
     def _take_bytes(self) -> int:
         if self._batch:
             return BATCH_BYTES if self._bus.hides_backlog else EMBEDDED_BATCH_BYTES
-        return EVENTS_BYTES if self._bus.keeps_bulk_order else 0
+        return _carrier.EVENTS_BYTES if self._bus.keeps_bulk_order else 0
 
     async def _keep_apart(self) -> None:
         """Behind a broker, let frames gather until the next batch may begin, unless they fill one already."""
@@ -310,111 +256,17 @@ class TopicPublisher:
         items = batch.items
         if not isinstance(items, list):
             if items.connection_id not in self._fenced:
-                await self._publish_note(msgspec.structs.replace(items, topic=self.topic))
+                await self._carrier.note(msgspec.structs.replace(items, topic=self.topic))
                 self._sent[items.connection_id] = items
             return
-        if self._batch:
-            await self._publish_together(items, batch.instance)
-        else:
-            await self._publish_singly(items)
-        self._frames_at = self._clock.monotonic()
+        await self._carrier.frames(items, batch.instance)
+        if not self._batch:
+            self._say_when_behind()
+        if self._heartbeats is not None:
+            self._heartbeats.frames_went()
         for run in items:
             if run.connection_id not in self._fenced:
                 self._sent[run.connection_id] = run
-
-    async def _publish_together(self, runs: list[FrameRun], instance: str) -> None:
-        while runs:
-            if self._fenced:
-                runs = [run for run in runs if run.connection_id not in self._fenced]
-            try:
-                await self._publish_runs(runs, instance)
-            except FencedError:
-                continue
-            except Exception as error:  # noqa: BLE001 - what cannot be encoded or taken must not end the publisher
-                await self._give_up(runs, error)
-            break
-
-    async def _publish_runs(self, runs: list[FrameRun], instance: str) -> None:
-        if not runs:
-            return
-        metadata = {
-            "cloudevent.type": BATCH_EVENT_TYPE,
-            "cloudevent.subject": f"{self.topic}/{runs[0].first_sequence}",
-        }
-        await self._sender.send(
-            self.topic, encode_runs(runs, instance=instance), BATCH_CONTENT_TYPE, metadata
-        )
-
-    async def _publish_singly(self, runs: Sequence[FrameRun]) -> None:
-        """Publish each frame as an event; one that nobody takes is announced in its place."""
-        frames = [frame for run in runs for frame in run.frames()]
-        done = 0
-        while done < len(frames):
-            if frames[done].connection_id in self._fenced:
-                done += 1
-                continue
-            try:
-                done += await self._sender.send_events(self.topic, self._encoded(frames, done))
-            except FencedError:
-                continue
-            except Exception as error:  # noqa: BLE001 - what cannot be encoded or taken must not end the publisher
-                await self._give_up([run_of(frames[done : done + 1])], error)
-                done += 1
-            self._say_when_behind()
-
-    def _encoded(self, frames: Sequence[Frame], first: int) -> list[bytes]:
-        """Return the events of frames that may go together; raises when the first cannot be encoded."""
-        events = [encode_frame_event(frames[first])]
-        size = len(events[0])
-        if self._bus.keeps_bulk_order:
-            for frame in frames[first + 1 : first + MAX_EVENTS]:
-                if frame.connection_id in self._fenced:
-                    break
-                try:
-                    event = encode_frame_event(frame)
-                except InvalidInputError:  # its turn comes
-                    break
-                size += len(event)
-                if size > EVENTS_BYTES:
-                    break
-                events.append(event)
-        return events
-
-    async def _publish_note(self, note: Note) -> None:
-        if self.options.markers is Markers.NONE:
-            return
-        kind, data = encode_note(note)
-        try:
-            await self._sender.send(self._notes_topic, data, NOTE_CONTENT_TYPE, {"cloudevent.type": kind})
-        except NotTakenError as error:  # its number stays a hole, which subscribers find
-            _log.error("note cannot be published", topic=self._notes_topic, kind=kind, error=str(error))
-        except FencedError:  # a heartbeat comes again, a marker is its new owner's to send
-            _log.info("note dropped: another process has the connection", topic=self._notes_topic)
-
-    async def _give_up(self, runs: list[FrameRun], error: Exception) -> None:
-        """Announce frames that no bus will take as lost, in their place: they must not hold up the rest."""
-        _log.error("frames cannot be published", topic=self.topic, frames=item_count(runs), error=str(error))
-        losses: dict[str, Loss] = {}
-        for run in runs:
-            losses.setdefault(run.connection_id, Loss()).add(run)
-        self.backlog.refused_frames += item_count(runs)
-        for connection_id, loss in losses.items():
-            gap: Gap = loss.gap(connection_id, loss.last_sequence, Cause.BUS)
-            await self._publish_note(msgspec.structs.replace(gap, topic=self.topic))
-
-    async def _confirm(self) -> bool:
-        """Look whether all connections are still ours; False when one is not."""
-        sources = [each for each in self._sources.values() if each.id not in self._fenced]
-        answers = await asyncio.gather(*(each.confirm() for each in sources), return_exceptions=True)
-        lost = False
-        for source, answer in zip(sources, answers, strict=True):
-            if isinstance(answer, ConflictError):
-                _log.error("connection lost while the process stood still", connection_id=source.id)
-                self.fence(source.id)
-                lost = True
-            elif isinstance(answer, BaseException):
-                raise answer
-        return not lost
 
     def _relieve(self) -> None:
         """Let as many connections read again as there is room for, those first that have waited longest."""
@@ -434,44 +286,12 @@ class TopicPublisher:
                 remedy='publish with "encoding": "batch"',
             )
 
-    async def _heartbeat(self, kind: str) -> None:
+    def _beats(self) -> Iterator[ConnectionBeat]:
+        """Yield the connections' parts of a heartbeat; without any, the part of the one that left."""
         sources = tuple(self._sources.values()) or ((self._leaving,) if self._leaving is not None else ())
-        beats = tuple(
-            source.beat(_last_sequence(self._sent.get(source.id, _NOTHING)))
-            for source in sources
-            if source.id not in self._fenced
-        )
-        note = Heartbeat(
-            topic=self.topic,
-            kind=kind,
-            sent_ns=self._clock.now_ns(),
-            connections=beats,
-            publisher=self._name,
-        )
-        began = self._clock.monotonic()
-        await self._publish_note(note)
-        ended = self._clock.monotonic()
-        self._busy_beat_at = ended + BUSY_BEAT_PAUSES * (ended - began)
-
-    def _may_beat(self) -> bool:
-        return (
-            self._beat == "start"
-            or not self.backlog.has_items
-            or self._clock.monotonic() >= self._busy_beat_at
-        )
-
-    def _is_busy(self) -> bool:
-        """Whether frames may still be on their way, which a heartbeat by a topic of its own overtakes."""
-        return self._clock.monotonic() - self._frames_at < HEARTBEAT_SECONDS
-
-    async def _beat_steadily(self) -> None:
-        """Beat on a busy topic too: a reader learns by it that a quiet connection's process lives."""
-        if self.options.markers is Markers.NONE:
-            return
-        while True:
-            await self._clock.sleep(HEARTBEAT_SECONDS)
-            self._beat = self._beat or "beat"
-            self._wake.set()
+        for source in sources:
+            if source.id not in self._fenced:
+                yield source.beat(_last_sequence(self._sent.get(source.id, _NOTHING)))
 
 
 def _last_sequence(sent: Mark | StreamItem) -> int:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from virtufin_examples.connections import HandshakeMessage, url_template
 from virtufin_examples.errors import InvalidInputError
 from virtufin_examples.frames import Encoding, Markers, Overflow
-from virtufin_examples.websocketmanager._publisher import PublishOptions
+from virtufin_examples.websocketmanager._source import PublishOptions
 
 MAX_TAGS = 50
 MAX_TAG_KEY_CHARS = 128
