@@ -132,11 +132,7 @@ async def run_contenders(
     field: Field, plan: DataPlan, say: Callable[[str], object], names: list[str]
 ) -> list[Row]:
     """Run these contenders, interleaved."""
-    rows = {
-        (name, *cell): Row(name, *cell, rates=[], processor_us={}, network_bytes=[])
-        for cell in plan.cells
-        for name in names
-    }
+    rows = {(name, *cell): Row(name, *cell) for cell in plan.cells for name in names}
     for number in range(max(rounds for rounds, _ in plan.cells.values())):
         for (size, write), (rounds, seconds) in plan.cells.items():
             if number >= rounds:

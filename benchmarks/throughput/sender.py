@@ -181,6 +181,10 @@ class Sender:
         self._supply = _Supply(given)
         print(json.dumps({"port": self._listener.getsockname()[1]}), flush=True)
 
+    @property
+    def _has_begun(self) -> bool:
+        return bool(self._rounds < self._given.rounds)
+
     def run(self) -> None:
         """Serve for ever."""
         while True:
@@ -209,7 +213,7 @@ class Sender:
         if not said:
             self._selector.unregister(client.socket)
             client.socket.close()
-            if client in self._clients and self._rounds == self._given.rounds:
+            if client in self._clients and not self._has_begun:
                 self._clients.remove(client)
         elif said == b"-":
             return
@@ -219,7 +223,7 @@ class Sender:
                 client.socket.send(upgrade_answer(client.request))  # a new socket takes so little whole
                 client.request = None
                 self._clients.append(client)
-                if self._rounds == self._given.rounds:  # one that comes again begins no further round
+                if not self._has_begun:  # one that comes again begins no further round
                     self._begin(client)
         elif client.answers:
             self._selector.modify(client.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, client)

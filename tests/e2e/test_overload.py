@@ -21,7 +21,6 @@ FRAMES = 2_000_000
 """300 MB, where the queues on the way hold 100."""
 SECONDS = 60
 QUEUE_BYTES = 64 * 1024 * 1024
-
 FULL = {
     Overflow.BLOCK: ("queue_bytes", 0.95 * QUEUE_BYTES),
     Overflow.DROP_OLDEST: ("dropped_frames_total", 200_000),
