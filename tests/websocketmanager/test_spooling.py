@@ -260,6 +260,58 @@ async def test_a_disk_that_is_full_is_announced_then_the_oldest_in_memory_go(wor
     assert sequences(world) == [*range(1, first), *range(last + 1, 61)]
 
 
+async def test_a_flood_that_the_disk_cannot_follow_holds_the_sockets_up_and_loses_nothing(world, monkeypatch):
+    monkeypatch.setattr(backlog, "QUEUE_BYTES", 20_000)
+    source = world.source()
+    await settle()
+    world.bus.gate["t"] = asyncio.Event()
+    source.send(*map(str, range(60)), size=1000)  # in one turn of the loop, before the disk has any
+    assert not source.reading
+    await settle()
+    assert source.reading
+    assert world.hub.figures()["t"].memory_bytes <= 20_000
+    world.bus.gate["t"].set()
+    await world.clock.advance(1)
+    assert world.gaps() == []
+    assert sequences(world) == list(range(1, 61))
+
+
+async def test_a_disk_that_stands_still_holds_the_sockets_up_for_five_seconds_only(world, monkeypatch):
+    monkeypatch.setattr(backlog, "QUEUE_BYTES", 20_000)
+    goes_on = asyncio.Event()
+    run = world.spool.run
+
+    async def stand_still(function, *args, **kwargs):
+        await goes_on.wait()
+        return await run(function, *args, **kwargs)
+
+    monkeypatch.setattr(world.spool, "run", stand_still)
+    source = world.source()
+    await settle()
+    world.bus.gate["t"] = asyncio.Event()
+    source.send("in flight")
+    await settle()
+    source.send(*map(str, range(59)), size=1000)
+    await world.clock.advance(4)
+    assert not source.reading
+    assert world.hub.problem == ""
+    await world.clock.advance(2)
+    assert source.reading
+    assert "the disk has taken nothing for 5 s" in world.hub.problem
+    assert len(source.notes) == 1
+    source.send(*map(str, range(30)), size=1000)
+    assert source.reading
+    assert world.hub.figures()["t"].memory_bytes <= 20_000
+
+    goes_on.set()
+    await world.clock.advance(1)
+    assert world.hub.problem == ""
+    world.bus.gate["t"].set()
+    await world.clock.advance(2)
+    ((_, first, last, _),) = world.gaps()
+    assert sequences(world) == [*range(1, first), *range(last + 1, 91)]
+
+
 async def test_a_folder_that_cannot_be_used_is_announced_and_memory_does(tmp_path):
     (tmp_path / "file").write_text("")
     world = World(tmp_path / "file" / "spool")
@@ -375,6 +427,7 @@ def kill(world, spool_dir):
         publisher._task.cancel()
         publisher.backlog._spooler.cancel()
     world.hub._publishers.clear()
-    world.hub._ticker.cancel()
+    for task in world.hub._tasks:
+        task.cancel()
     holding._folder = None
     holding.write_marks = lambda marks: None

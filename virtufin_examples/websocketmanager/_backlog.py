@@ -27,15 +27,17 @@ GATHER_SECONDS = 0.05
 """While items are spooled one by one, so many gather for one write."""
 
 RETRY_SECONDS = 1.0
+STUCK_SECONDS = 5.0
+"""A disk that has taken nothing for so long holds no socket up any more: a venue ends a link not read."""
 _ALWAYS_BYTES = -1
 
 
 class Backlog:
     """The backlog of a topic whose queue is bounded by `limit_bytes`.
 
-    Without a spool, `on_full` is called for a connection whose items find no room, or the oldest are dropped
-    where it is None. `on_problem` gets a text when the spool takes nothing more or drops, and an empty one
-    when it is well again.
+    `on_full` is called for a connection whose items find no room, or the oldest are dropped where it is None
+    and while the spool takes nothing; `on_room` when the spool has made some. `on_problem` gets a text when
+    the spool takes nothing more or drops, and an empty one when it is well again.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Backlog:
         limit_bytes: int,
         spool: TopicSpool | None,
         on_full: Callable[[str], None] | None,
+        on_room: Callable[[], None],
         on_problem: Callable[[str], None],
     ) -> None:
         self.problem = ""
@@ -54,6 +57,8 @@ class Backlog:
         self._queue = ItemQueue(limit_bytes)
         self._spool = spool
         self._on_full = on_full
+        self._on_room = on_room
+        self._full_since: float | None = None  # without the disk having taken anything
         self._on_problem = on_problem
         self._spool_at = min(SPOOL_AT_BYTES, limit_bytes // 2) if spool is not None else limit_bytes
         self._notice_bytes = self._spool_at
@@ -142,11 +147,15 @@ class Backlog:
         self._in_flight = ()
 
     def tick(self, trying_seconds: float) -> None:
-        """Look whether the message in flight has been tried for too long."""
+        """Look whether the message in flight is tried for too long, and whether the disk stands still."""
         if self._spool is not None and not self._failing and trying_seconds >= FAILING_SECONDS:
             self._failing = True
             self._notice_bytes = _ALWAYS_BYTES
             self._wake.set()
+        if self._spool is None or self.problem or self.room_bytes > 0:
+            self._full_since = None
+        elif self._full_since is not None and self._clock.monotonic() - self._full_since >= STUCK_SECONDS:
+            self._report(f"the disk has taken nothing for {STUCK_SECONDS:g} s")
 
     async def close(self) -> int:
         """Spool what waits, if there is a spool; return how many frames and markers are lost."""
@@ -162,10 +171,12 @@ class Backlog:
     # --- inside ---
 
     def _overflow(self, connection_id: str) -> None:
-        if self._on_full is not None:
-            self._on_full(connection_id)
-        else:
+        if self._on_full is None or self.problem:
             self._queue.drop_oldest()
+            return
+        if self._full_since is None:
+            self._full_since = self._clock.monotonic()
+        self._on_full(connection_id)
 
     async def _run(self, spool: TopicSpool) -> None:
         while True:
@@ -202,6 +213,8 @@ class Backlog:
                     if self._queue.is_over:
                         self._queue.drop_oldest()
                     return False
+        self._full_since = self._clock.monotonic()
+        self._on_room()
         return True
 
     async def _append(

@@ -63,7 +63,7 @@ class PublisherHub:
         self._publishers: dict[Partition, TopicPublisher] = {}
         self._dropped_before: dict[str, int] = {}
         self._marks: dict[str, Mark] = {}
-        self._ticker: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def holder(self) -> str:
@@ -155,9 +155,9 @@ class PublisherHub:
 
     async def stop(self, seconds: float) -> None:
         """Let all finish, at most `seconds`; what is left then is spooled, or lost, which is logged."""
-        if self._ticker is not None:
-            self._ticker.cancel()
-            await asyncio.gather(self._ticker, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         running = self.publishers
         await asyncio.gather(*(publisher.finished(seconds) for publisher in running))
         for publisher in running:
@@ -170,8 +170,12 @@ class PublisherHub:
     def _make(
         self, partition: Partition, options: PublishOptions, spool: TopicSpool | None
     ) -> TopicPublisher:
-        if self._ticker is None:
-            self._ticker = asyncio.get_running_loop().create_task(self._tick(), name="publisher-ticker")
+        if not self._tasks:
+            loop = asyncio.get_running_loop()
+            self._tasks = [
+                loop.create_task(self._tick(), name="publisher-ticker"),
+                loop.create_task(self._mark(), name="publisher-marks"),
+            ]
         return TopicPublisher(
             partition,
             options,
@@ -185,16 +189,18 @@ class PublisherHub:
         )
 
     async def _tick(self) -> None:
-        marked_at = 0.0
         while True:
             now = self._clock.monotonic()
             self._guard.look(now)
             for publisher in self.publishers:
                 publisher.tick(now)
-            if now - marked_at >= MARKS_SECONDS:
-                marked_at = now
-                await self._write_marks()
             await self._clock.sleep(TICK_SECONDS)
+
+    async def _mark(self) -> None:
+        """Write the marks; apart from the ticks, which a disk that stands still must not stop."""
+        while True:
+            await self._write_marks()
+            await self._clock.sleep(MARKS_SECONDS)
 
     async def _write_marks(self) -> None:
         marks = {

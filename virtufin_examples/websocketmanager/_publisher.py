@@ -74,7 +74,8 @@ class TopicPublisher:
             instance,
             limit_bytes=_backlog.QUEUE_BYTES,
             spool=spool,
-            on_full=self._block if options.overflow is Overflow.BLOCK else None,
+            on_full=None if options.overflow is Overflow.DROP_OLDEST else self._block,
+            on_room=self._relieve,
             on_problem=self._on_problem,
         )
         self._bus = bus
@@ -199,6 +200,8 @@ class TopicPublisher:
             _log.info("topic is spooled again", topic=self.topic)
             return
         _log.error("topic cannot be spooled", topic=self.topic, problem=problem)
+        while self._paused:  # memory has to do, and the oldest in it give way
+            self._paused.popitem()[1].resume_reading()
         for source in self._sources.values():
             source.note("SpoolFailed", f"topic {self.topic}: {problem}")
 
