@@ -10,11 +10,12 @@ from virtufin_examples.connections import Continuity
 from virtufin_examples.connections import _continuity as continuity_module
 from virtufin_examples.venues import Seen, Session
 from virtufin_examples.venues.binance import BinanceConnector
-from virtufin_examples.venues.binance import _stretches as stretches_module
 
 COMBINED = "wss://stream.binance.com:9443/stream?streams=btcusdt@depth"
 RAW = "wss://stream.binance.com:9443/ws/btcusdt@depth"
 MIXED_RAW = "wss://stream.binance.com:9443/ws/btcusdt@depth/btcusdt@depth@100ms"
+FUTURES = "wss://fstream.binance.com/public/stream?streams=btcusdt@depth"
+RAW_FUTURES = "wss://fstream.binance.com/public/ws/btcusdt@depth"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "1INCHUSDT")
 
 
@@ -56,7 +57,7 @@ def reads(draw):
     futures, combined = draw(st.booleans()), draw(st.booleans())
     mostly = draw(st.sampled_from([0.0, 0.02, 0.3]))
     rng = draw(st.randoms(use_true_random=False))
-    ends = dict.fromkeys(SYMBOLS, 10)
+    ends = dict.fromkeys(SYMBOLS, rng.choice([10, 80, 1_000_000]))
     found = []
     for _ in range(rng.randint(1, 4)):
         read = []
@@ -83,7 +84,9 @@ def state(continuity):
 
 
 @pytest.mark.parametrize(
-    "url", [COMBINED, RAW, MIXED_RAW], ids=["combined", "raw", "two speeds on a raw socket"]
+    "url",
+    [COMBINED, RAW, MIXED_RAW, FUTURES, RAW_FUTURES],
+    ids=["combined", "raw", "two speeds on a raw socket", "futures", "raw futures"],
 )
 @settings(max_examples=150)
 @given(reads=reads(), at_once=st.sampled_from([8, 16, 256]), many=st.sampled_from([1, 2, 8]))
@@ -99,28 +102,38 @@ def test_a_read_at_a_time_tells_what_frame_by_frame_tells(url, reads, at_once, m
             assert state(by_read) == state(by_frame)
 
 
-@pytest.mark.parametrize("futures", [False, True], ids=["spot", "futures"])
-@pytest.mark.parametrize("url", [COMBINED, RAW])
-def test_runs_that_go_on_are_told_at_once(url, futures):
-    combined = url is COMBINED
+@pytest.mark.parametrize("url", [COMBINED, RAW, FUTURES, RAW_FUTURES])
+def test_runs_that_go_on_are_told_at_once(url):
+    combined, futures = "/stream?" in url, "fstream" in url
     frames = [
         depth(symbol, 3 * n + 1, 3 * n + 3, 3 * n if futures else None, combined=combined)
-        for n in range(1, 9)
+        for n in range(34, 42)
         for symbol in SYMBOLS
     ]
     channel = "depth" if combined else "depthUpdate"
     found = BinanceConnector().session(url, {}).stretches(frames)
-    assert found == [Seen(symbol, channel, 4, 27, 3 if futures else 0) for symbol in SYMBOLS]
+    assert found == [Seen(symbol, channel, 103, 126, 102 if futures else 0) for symbol in SYMBOLS]
 
 
 @pytest.mark.parametrize("odd", ODD)
 def test_a_read_with_anything_else_in_it_is_told_frame_by_frame(odd):
-    frames = [depth("BTCUSDT", n, n) for n in range(1, 11)]
-    assert stretches_module.stretches(frames, exact_runs=True)
-    if odd.startswith(b'{"stream":"\xff'):
+    session = BinanceConnector().session(COMBINED, {})
+    frames = [depth("BTCUSDT", n, n) for n in range(101, 111)]
+    if odd.startswith((b'{"stream":"\xff', b'{"stream":"a,b')):
         return  # a name of its own, and a depth event all the same
-    assert stretches_module.stretches([*frames, odd], exact_runs=True) is None
-    assert stretches_module.stretches([odd, *frames], exact_runs=True) is None
+    for read in ([*frames, odd], [odd, *frames], [*frames, odd]):
+        assert session.stretches(read) is None
+        assert session.stretches(frames)
+
+
+def test_numbers_that_get_a_digit_more_are_told_frame_by_frame_then_at_once_again():
+    session = BinanceConnector().session(COMBINED, {})
+    frames = [depth("BTCUSDT", n, n) for n in range(90, 111)]
+    for more in (1, 2, 5):
+        assert session.stretches(frames[:10]) == [Seen("BTCUSDT", "depth", 90, 99)]
+        assert session.stretches(frames[5 : 10 + more]) is None
+        assert session.stretches(frames[10:]) == [Seen("BTCUSDT", "depth", 100, 110)]
+        assert session.stretches(frames[:10]) is None  # a digit less
 
 
 def test_a_hole_stands_before_its_frame_however_large_the_read():

@@ -24,6 +24,7 @@ from virtufin_examples.venues.binance._codes import STREAM_ERRORS
 from virtufin_examples.venues.binance._control import controls, is_control
 from virtufin_examples.venues.binance._endpoints import Market, endpoint_of, with_streams
 from virtufin_examples.venues.binance._in_force import InForce
+from virtufin_examples.venues.binance._layouts import Layouts
 from virtufin_examples.venues.binance._peek import peek
 from virtufin_examples.venues.binance._requests import (
     LIST_SUBSCRIPTIONS,
@@ -33,7 +34,6 @@ from virtufin_examples.venues.binance._requests import (
     subscribe_message,
 )
 from virtufin_examples.venues.binance._streams import check_streams, is_carried, parse_stream
-from virtufin_examples.venues.binance._stretches import stretches
 
 _FIRST_OWN_ID = 1_000_000_000  # ids of our own messages: far from those that programs count up from 1
 _STREAMS_A_MESSAGE = 200
@@ -72,6 +72,7 @@ class BinanceSession(Session):
         self._in_force = InForce()
         self._next_id = _FIRST_OWN_ID
         self._exact_runs = True
+        self._layouts = Layouts(combined=self._endpoint.combined, futures=self.market is Market.USD_M)
         self._note_runs()
 
     @property
@@ -167,7 +168,8 @@ class BinanceSession(Session):
 
     def stretches(self, payloads: Sequence[bytes]) -> Sequence[Seen] | None:
         """Follow the update ids of a whole read."""
-        return stretches(payloads, exact_runs=self._exact_runs)
+        is_exact = self._exact_runs or self._endpoint.combined
+        return self._layouts.stretches(payloads) if is_exact else None
 
     # --- while it lives ---
 
