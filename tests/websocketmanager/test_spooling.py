@@ -11,7 +11,7 @@ import pytest
 
 from tests.websocketmanager.fakes import MemoryBus
 from tests.websocketmanager.spooling import PLATFORM, marker, nobody
-from tests.websocketmanager.test_publisher import BATCH, World
+from tests.websocketmanager.test_publisher import BATCH, FakeSource, World
 from virtufin_examples.connections import settle
 from virtufin_examples.errors import ConflictError, UnavailableError
 from virtufin_examples.frames import Encoding, FrameFlag, Markers, Overflow, decode_runs
@@ -369,6 +369,34 @@ async def test_while_nobody_can_tell_after_a_pause_nothing_goes_out(world):
     source.answer = None
     await world.clock.advance(5)
     assert sequences(world) == [1]
+
+
+async def test_after_a_pause_thousands_are_confirmed_some_at_a_time_and_each_once(world, monkeypatch):
+    sources = [world.source(name=f"c{number}") for number in range(300)]
+    asking = most = 0
+
+    async def confirm(self):
+        nonlocal asking, most
+        asking += 1
+        most = max(most, asking)
+        await world.clock.sleep(0.1)
+        asking -= 1
+        if self.answer is not None:
+            raise self.answer
+        self.confirms += 1
+
+    monkeypatch.setattr(FakeSource, "confirm", confirm)
+    await settle()
+    sources[0].send("1")
+    sources[150].answer = UnavailableError("no state store")
+    world.clock._elapsed_ns += 10_000_000_000
+    await world.clock.advance(5)
+    assert sequences(world) == []
+    sources[150].answer = None
+    await world.clock.advance(5)
+    assert sequences(world) == [1]
+    assert {source.confirms for source in sources} == {1}
+    assert most < 20
 
 
 async def test_what_another_process_has_superseded_is_deleted_not_published(world, spool_dir):

@@ -37,6 +37,7 @@ from virtufin_examples.websocketmanager._source import PublishOptions, Source
 EVENTS_BYTES = 128 * 1024
 """Payload taken at a time, and JSON sent at a time, where a frame is an event of its own."""
 
+_CONFIRMS_AT_ONCE = 16
 _log = structlog.get_logger(__name__)
 
 
@@ -58,6 +59,8 @@ class Carrier:
         """Frames that no bus would take, each inside a gap."""
         self.fenced: set[str] = set()
         """Connections that another process has taken: nothing more of them goes out."""
+        self._confirmed: set[str] = set()
+        self._confirmed_pauses = guard.pauses
         self._topic = partition.topic
         self._options = options
         self._notes_topic = (
@@ -162,16 +165,33 @@ class Carrier:
             gap: Gap = loss.gap(connection_id, loss.last_sequence, Cause.BUS)
             await self.note(msgspec.structs.replace(gap, topic=self._topic))
 
-    async def _confirm(self) -> bool:
-        """Look whether all connections are still ours; False when one is not."""
-        sources = [each for each in self._sources.values() if each.id not in self.fenced]
-        answers = await asyncio.gather(*(each.confirm() for each in sources), return_exceptions=True)
+    async def _confirm(self, pauses: int) -> bool:
+        """Look whether all connections are still ours; False when one is not.
+
+        Some at a time: each takes two calls of the state store, and thousands begun at once would all be
+        given up for the time the last of them takes. After an error those that were confirmed stay so.
+        """
+        if pauses != self._confirmed_pauses:
+            self._confirmed_pauses = pauses
+            self._confirmed.clear()
+        done = self.fenced | self._confirmed
+        waiting = [each for each in self._sources.values() if each.id not in done]
         lost = False
-        for source, answer in zip(sources, answers, strict=True):
-            if isinstance(answer, ConflictError):
-                _log.error("connection lost while the process stood still", connection_id=source.id)
-                self.fenced.add(source.id)
-                lost = True
-            elif isinstance(answer, BaseException):
-                raise answer
+
+        async def confirm() -> None:
+            nonlocal lost
+            while waiting:
+                source = waiting.pop()
+                try:
+                    await source.confirm()
+                except ConflictError:
+                    _log.error("connection lost while the process stood still", connection_id=source.id)
+                    self.fenced.add(source.id)
+                    lost = True
+                else:
+                    self._confirmed.add(source.id)
+
+        ended = await asyncio.gather(*(confirm() for _ in range(_CONFIRMS_AT_ONCE)), return_exceptions=True)
+        for error in filter(None, ended):
+            raise error
         return not lost

@@ -38,8 +38,8 @@ class FencedError(ConflictError):
 class Sender:
     """Sends one message at a time.
 
-    After a pause of the process nothing goes out before `confirm` has returned True; False means that it
-    cannot be told yet. When it has found a connection lost, it raises `FencedError`. `latency` is labelled.
+    After a pause of the process nothing goes out before `confirm`, given how many there were, has returned
+    True. When it returns False it has found a connection lost: `FencedError`. `latency` is labelled.
     `metadata` go with every message.
     """
 
@@ -50,7 +50,7 @@ class Sender:
         guard: PauseGuard,
         *,
         latency: Histogram,
-        confirm: Callable[[], Awaitable[bool]],
+        confirm: Callable[[int], Awaitable[bool]],
         metadata: Mapping[str, str],
     ) -> None:
         self._metadata = metadata
@@ -133,6 +133,6 @@ class Sender:
 
     async def _check(self) -> None:
         pauses = self._guard.pauses
-        if not await self._confirm():
+        if not await self._confirm(pauses):
             raise FencedError("another process has taken a connection of this topic")
         self._confirmed_pauses = pauses
