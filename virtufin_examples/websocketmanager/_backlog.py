@@ -35,9 +35,9 @@ _ALWAYS_BYTES = -1
 class Backlog:
     """The backlog of a topic whose queue is bounded by `limit_bytes`.
 
-    `on_full` is called for a connection whose items find no room, or the oldest are dropped where it is None
-    and while the spool takes nothing; `on_room` when the spool has made some. `on_problem` gets a text when
-    the spool takes nothing more or drops, and an empty one when it is well again.
+    `on_full` is called when items find no room, or the oldest are dropped where it is None and while the
+    spool takes nothing; `on_room` when the spool has made some. `on_problem` gets a text when the spool takes
+    nothing more or drops, and an empty one when it is well again.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Backlog:
         *,
         limit_bytes: int,
         spool: TopicSpool | None,
-        on_full: Callable[[str], None] | None,
+        on_full: Callable[[], None] | None,
         on_room: Callable[[], None],
         on_problem: Callable[[str], None],
     ) -> None:
@@ -113,7 +113,7 @@ class Backlog:
         if queue.bytes > self._notice_bytes:
             self._wake.set()
             if queue.is_over:
-                self._overflow(items[0].connection_id)
+                self._overflow()
 
     # --- out ---
 
@@ -170,13 +170,13 @@ class Backlog:
 
     # --- inside ---
 
-    def _overflow(self, connection_id: str) -> None:
+    def _overflow(self) -> None:
         if self._on_full is None or self.problem:
             self._queue.drop_oldest()
             return
         if self._full_since is None:
             self._full_since = self._clock.monotonic()
-        self._on_full(connection_id)
+        self._on_full()
 
     async def _run(self, spool: TopicSpool) -> None:
         while True:

@@ -189,11 +189,14 @@ class TopicPublisher:
 
     # --- inside ---
 
-    def _block(self, connection_id: str) -> None:
-        source = self._sources.get(connection_id)
-        if source is not None and connection_id not in self._paused:
-            self._paused[connection_id] = source
-            source.pause_reading()
+    def _block(self) -> None:
+        """Stop reading, all connections at once: one read more of each of thousands is too much."""
+        if len(self._paused) == len(self._sources):
+            return
+        for connection_id, source in self._sources.items():
+            if connection_id not in self._paused:
+                self._paused[connection_id] = source
+                source.pause_reading()
 
     def _on_problem(self, problem: str) -> None:
         if not problem:
