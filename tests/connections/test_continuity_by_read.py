@@ -119,6 +119,7 @@ def test_runs_that_go_on_are_told_at_once(url):
 def test_a_read_with_anything_else_in_it_is_told_frame_by_frame(odd):
     session = BinanceConnector().session(COMBINED, {})
     frames = [depth("BTCUSDT", n, n) for n in range(101, 111)]
+    assert session.stretches(frames)
     if odd.startswith((b'{"stream":"\xff', b'{"stream":"a,b')):
         return  # a name of its own, and a depth event all the same
     for read in ([*frames, odd], [odd, *frames], [*frames, odd]):

@@ -276,6 +276,21 @@ async def test_a_flood_that_the_disk_cannot_follow_holds_the_sockets_up_and_lose
     assert sequences(world) == list(range(1, 61))
 
 
+async def test_while_the_bus_hangs_none_waits_for_others_that_have_nothing_to_bring(world, monkeypatch):
+    monkeypatch.setattr(backlog, "QUEUE_BYTES", 20_000)
+    sources = [world.source(name=f"c{number}") for number in range(8)]
+    await settle()
+    world.bus.gate["t"] = asyncio.Event()
+    sources[0].send("in flight")
+    await settle()
+    sources[0].send(*map(str, range(60)), size=1000)
+    assert not any(source.reading for source in sources)
+    await world.clock.advance(6)
+    assert all(source.reading for source in sources)
+    world.bus.gate["t"].set()
+    await world.clock.advance(1)
+
+
 async def test_a_disk_that_stands_still_holds_the_sockets_up_for_five_seconds_only(world, monkeypatch):
     monkeypatch.setattr(backlog, "QUEUE_BYTES", 20_000)
     goes_on = asyncio.Event()

@@ -36,7 +36,7 @@ class Backlog:
     """The backlog of a topic whose queue is bounded by `limit_bytes`.
 
     `on_full` is called when items find no room, or the oldest are dropped where it is None and while the
-    spool takes nothing; `on_room` when the spool has made some. `on_problem` gets a text when the spool takes
+    spool takes nothing; `on_room` while there is some. `on_problem` gets a text when the spool takes
     nothing more or drops, and an empty one when it is well again.
     """
 
@@ -152,7 +152,10 @@ class Backlog:
             self._failing = True
             self._notice_bytes = _ALWAYS_BYTES
             self._wake.set()
-        if self._spool is None or self.problem or self.room_bytes > 0:
+        has_room = self.room_bytes > 0
+        if has_room:
+            self._on_room()  # those that read again may have nothing to bring while the bus hangs
+        if self._spool is None or self.problem or has_room:
             self._full_since = None
         elif self._full_since is not None and self._clock.monotonic() - self._full_since >= STUCK_SECONDS:
             self._report(f"the disk has taken nothing for {STUCK_SECONDS:g} s")
